@@ -1,1 +1,14 @@
-//! Skeleton.
+//! Sottovoce, the server: adapters for the ports, HTTP, WebSockets and the command line.
+
+pub mod app;
+pub mod bus;
+pub mod cli;
+pub mod config;
+pub mod files;
+pub mod http;
+pub mod lifecycle;
+pub mod models;
+pub mod speech;
+pub mod storage;
+pub mod telemetry;
+pub mod ws;

@@ -2,5 +2,16 @@
 //!
 //! This crate must never import actix-web, sqlx, redis or a model runtime.
 
+pub mod dispatcher;
+pub mod engine_pool;
+pub mod hub;
+pub mod job;
+pub mod mailbox;
 pub mod ports;
 pub mod segment;
+pub mod session;
+pub mod sessions;
+pub mod supervise;
+#[cfg(feature = "testkit")]
+pub mod testkit;
+pub mod transcript;

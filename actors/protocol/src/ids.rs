@@ -6,6 +6,18 @@ use std::str::FromStr;
 use std::sync::Arc;
 use uuid::Uuid;
 
+/// The text is not the lower-case hyphenated form of a UUID.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MalformedId;
+
+impl fmt::Display for MalformedId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a lower-case hyphenated UUID")
+    }
+}
+
+impl std::error::Error for MalformedId {}
+
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -32,15 +44,13 @@ macro_rules! uuid_id {
         }
 
         impl FromStr for $name {
-            type Err = uuid::Error;
+            type Err = MalformedId;
 
             /// Accepts the hyphenated lower-case form only, so that one job has one name.
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                let id = Uuid::try_parse(text)?;
-                if id.as_hyphenated().to_string() == text {
-                    Ok(Self(id))
-                } else {
-                    Uuid::try_parse("").map(Self)
+                match Uuid::try_parse(text) {
+                    Ok(uuid) if uuid.as_hyphenated().to_string() == text => Ok(Self(uuid)),
+                    _ => Err(MalformedId),
                 }
             }
         }

@@ -1,3 +1,10 @@
-//! The ports: traits that adapters implement and the actor tree calls.
+//! The ports: traits that adapters implement and the actor tree calls. Port types mention neither actix nor an adapter.
 
+pub mod bus;
+pub mod clock;
+pub mod ear;
 pub mod engine;
+pub mod files;
+pub mod media;
+pub mod recogniser;
+pub mod store;

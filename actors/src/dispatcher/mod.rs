@@ -1,0 +1,1 @@
+//! Leases queued jobs and starts job actors.

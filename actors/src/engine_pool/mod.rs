@@ -1,0 +1,1 @@
+//! The scheduler over the engine: queues, admission, worker threads.

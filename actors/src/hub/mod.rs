@@ -1,0 +1,1 @@
+//! Subscriptions of one status socket.

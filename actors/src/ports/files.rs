@@ -1,0 +1,74 @@
+//! The object port: content lives here, never in the index. Objects appear whole or not at all, except logs, which grow
+//! by whole durable lines.
+
+use crate::ports::store::StorageRef;
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use std::io::{Read, Seek};
+
+/// Why an object operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// No such object.
+    #[error("object not found")]
+    NotFound,
+    /// The range lies outside of the object.
+    #[error("range outside of the object")]
+    BadRange,
+    /// The disk is full, or the server unreachable.
+    #[error("object storage is unavailable: {0}")]
+    Unavailable(String),
+}
+
+/// A finished object.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stored {
+    /// Size in bytes.
+    pub size_bytes: u64,
+    /// SHA-256 of the content, hex.
+    pub sha256: String,
+}
+
+/// A seekable local view of an object, for decoders; used on blocking threads only.
+pub trait ReadSeek: Read + Seek + Send + Sync {}
+impl<T: Read + Seek + Send + Sync> ReadSeek for T {}
+
+/// An object being written; dropped without `finish` it leaves nothing behind.
+#[async_trait]
+pub trait ObjectWriter: Send {
+    /// Appends.
+    async fn write(&mut self, chunk: Bytes) -> Result<(), FileError>;
+    /// Makes the object appear, durable.
+    async fn finish(self: Box<Self>) -> Result<Stored, FileError>;
+}
+
+/// Stores content by reference.
+#[async_trait]
+pub trait FileStore: Send + Sync + 'static {
+    /// Begins an object; one of the same name is replaced when it is finished.
+    async fn create(&self, object: &StorageRef) -> Result<Box<dyn ObjectWriter>, FileError>;
+    /// Appends whole lines to a log, made if it is new; when this returns they survive a crash.
+    async fn append(&self, object: &StorageRef, lines: Bytes) -> Result<(), FileError>;
+    /// Returns the size in bytes.
+    async fn size(&self, object: &StorageRef) -> Result<u64, FileError>;
+    /// Streams `length` bytes from `offset` in bounded chunks.
+    async fn read(
+        &self,
+        object: &StorageRef,
+        offset: u64,
+        length: u64,
+    ) -> Result<BoxStream<'static, Result<Bytes, FileError>>, FileError>;
+    /// Opens the object for a decoder.
+    async fn open(&self, object: &StorageRef) -> Result<Box<dyn ReadSeek>, FileError>;
+    /// Deletes the object; absent is well.
+    async fn delete(&self, object: &StorageRef) -> Result<(), FileError>;
+    /// Lists up to `limit` objects after `after` in order of name, for the sweep of orphans. Unfinished objects older
+    /// than `stale_s` seconds are removed on the way.
+    async fn list(
+        &self,
+        after: Option<&StorageRef>,
+        limit: u32,
+        stale_s: u64,
+    ) -> Result<Vec<StorageRef>, FileError>;
+}

@@ -1,0 +1,1 @@
+//! Segments to artifacts: text, SubRip, WebVTT, JSON. Pure.

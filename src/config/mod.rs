@@ -1,0 +1,1 @@
+//! Configuration: compiled-in defaults, file, environment.

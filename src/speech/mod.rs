@@ -1,0 +1,1 @@
+//! Adapters of the ear, media and engine ports.
