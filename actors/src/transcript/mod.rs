@@ -4,6 +4,7 @@
 mod artifacts;
 mod cue;
 mod document;
+mod hearing;
 mod log;
 mod plain;
 mod render;
@@ -12,5 +13,6 @@ mod subtitles;
 pub use artifacts::{artifact_ref, artifact_refs, log_ref, read_log, write_artifacts};
 pub use cue::Cue;
 pub use document::Document;
+pub use hearing::segment_of;
 pub use log::{LogReader, log_line};
 pub use render::{WRITTEN_KINDS, render};
