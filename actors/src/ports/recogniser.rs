@@ -57,6 +57,6 @@ pub trait Recogniser: Send + Sync + 'static {
         within: Duration,
     ) -> oneshot::Receiver<Outcome>;
 
-    /// Runs an ear over raw audio on the listening threads.
-    fn listen(&self, ear: Box<dyn Ear>, audio: Bytes) -> oneshot::Receiver<Listened>;
+    /// Runs an ear over raw audio on the listening threads; with `flush` it then gives what waits in its delay lines.
+    fn listen(&self, ear: Box<dyn Ear>, audio: Bytes, flush: bool) -> oneshot::Receiver<Listened>;
 }

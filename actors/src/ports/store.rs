@@ -249,6 +249,8 @@ pub struct NewApiKey {
     pub prefix: String,
     /// Hash of the secret.
     pub secret_hash: SecretHash,
+    /// From when on it opens nothing; `None`: never.
+    pub expires_at: Option<EpochMs>,
     /// Now.
     pub now: EpochMs,
 }
@@ -299,7 +301,9 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<AccountId, StoreError>;
     /// Stores a key.
     async fn add_api_key(&self, key: NewApiKey) -> Result<(), StoreError>;
-    /// Returns whether any key was ever made.
+    /// Ends a key now; a key that has ended already, or never was, is no error.
+    async fn revoke_api_key(&self, id: ApiKeyId, now: EpochMs) -> Result<(), StoreError>;
+    /// Returns whether any key without an expiry was ever made.
     async fn has_api_keys(&self) -> Result<bool, StoreError>;
     /// Returns the owner of a valid key (not revoked, not expired, account active) and notes its use, at most once a
     /// minute.
