@@ -5,6 +5,7 @@
 pub mod dispatcher;
 pub mod engine_pool;
 pub mod hub;
+pub mod janitor;
 pub mod job;
 pub mod mailbox;
 pub mod ports;

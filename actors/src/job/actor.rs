@@ -134,7 +134,7 @@ impl JobActor {
             async move { settle(&ports, &job, lease, verdict, progress, artifacts, duration_ms).await };
         ctx.spawn(settling.into_actor(self).map(move |settled, actor, ctx| match settled {
             Settled::Done => actor.step(Event::Settled, ctx),
-            Settled::LeaseLost => actor.step(Event::LeaseLost, ctx),
+            Settled::LeaseLost => actor.step(Event::NotSettled, ctx),
             Settled::Unavailable => actor.settle_later(verdict, ctx),
         }));
     }
@@ -162,7 +162,7 @@ impl JobActor {
     }
 
     fn beat(&mut self, ctx: &mut Context<Self>) {
-        if self.beating || !self.state.is_running() {
+        if self.beating || !self.state.holds_lease() {
             return;
         }
         if self.state.listens() && self.heard_at.elapsed() >= self.config.stall_after {

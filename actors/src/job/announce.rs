@@ -25,7 +25,8 @@ pub(crate) fn percent(progress: Permille) -> u8 {
 
 /// Tells the job's and its account's subscribers. The body is a JSON `JobState`; `seq` is the job's on both topics.
 pub async fn announce(bus: &dyn StatusBus, account: AccountId, state: &JobState) {
-    let body = serde_json::to_vec(state).expect("a job state has only strings and numbers, which always serialise");
+    let body =
+        serde_json::to_vec(state).expect("a job state has only strings and numbers, which always serialise");
     let message = BusMessage { seq: StatusSeq(state.seq).0, body: Bytes::from(body) };
     for topic in [Topic::Job(state.job), Topic::Account(account)] {
         if let Err(error) = bus.publish(topic, message.clone()).await {

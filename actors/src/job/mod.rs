@@ -10,13 +10,12 @@ mod pieces;
 mod retry;
 mod settle;
 mod state;
-#[cfg(all(test, feature = "testkit"))]
-mod tests;
 
 pub use actor::JobActor;
+pub(crate) use actor::lease_end;
 pub use announce::{announce, state_of};
 pub use cutter::{Cutter, Utterance};
 pub use messages::{JobConfig, JobOrder, JobPorts, VoiceMaker};
-pub use retry::{Fault, Verdict, after_fault};
 pub(crate) use retry::jitter;
+pub use retry::{Fault, Verdict, after_fault};
 pub(crate) use settle::{Settled, discard, settle};
