@@ -15,4 +15,5 @@ pub mod sessions;
 pub mod supervise;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+pub mod time;
 pub mod transcript;
