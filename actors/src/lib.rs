@@ -12,6 +12,6 @@ pub mod segment;
 pub mod session;
 pub mod sessions;
 pub mod supervise;
-#[cfg(feature = "testkit")]
+#[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 pub mod transcript;
