@@ -1,6 +1,7 @@
 //! Sottovoce, the server: adapters for the ports, HTTP, WebSockets and the command line.
 
 pub mod app;
+pub mod auth;
 pub mod bus;
 pub mod cli;
 pub mod config;

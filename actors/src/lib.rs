@@ -14,4 +14,5 @@ pub mod sessions;
 pub mod supervise;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
+pub mod time;
 pub mod transcript;

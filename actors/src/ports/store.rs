@@ -249,6 +249,8 @@ pub struct NewApiKey {
     pub prefix: String,
     /// Hash of the secret.
     pub secret_hash: SecretHash,
+    /// From when on it opens nothing; `None`: never.
+    pub expires_at: Option<EpochMs>,
     /// Now.
     pub now: EpochMs,
 }
@@ -291,10 +293,17 @@ pub enum StoreError {
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Returns the account of this e-mail, made if it is new.
-    async fn ensure_account(&self, email: &str, new_id: AccountId, now: EpochMs) -> Result<AccountId, StoreError>;
+    async fn ensure_account(
+        &self,
+        email: &str,
+        new_id: AccountId,
+        now: EpochMs,
+    ) -> Result<AccountId, StoreError>;
     /// Stores a key.
     async fn add_api_key(&self, key: NewApiKey) -> Result<(), StoreError>;
-    /// Returns whether any key was ever made.
+    /// Ends a key now; a key that has ended already, or never was, is no error.
+    async fn revoke_api_key(&self, id: ApiKeyId, now: EpochMs) -> Result<(), StoreError>;
+    /// Returns whether any key without an expiry was ever made.
     async fn has_api_keys(&self) -> Result<bool, StoreError>;
     /// Returns the owner of a valid key (not revoked, not expired, account active) and notes its use, at most once a
     /// minute.
@@ -305,7 +314,12 @@ pub trait Store: Send + Sync + 'static {
     /// Opens a stream job in `processing`, leased.
     async fn open_stream(&self, stream: NewStream) -> Result<(Job, Lease), StoreError>;
     /// Leases the next due job of the queue, if any.
-    async fn claim(&self, node: NodeId, lease_until: EpochMs, now: EpochMs) -> Result<Option<(Job, Lease)>, StoreError>;
+    async fn claim(
+        &self,
+        node: NodeId,
+        lease_until: EpochMs,
+        now: EpochMs,
+    ) -> Result<Option<(Job, Lease)>, StoreError>;
     /// Renews a lease and notes progress (never backwards) and the audio length if it became known.
     async fn heartbeat(
         &self,
@@ -338,7 +352,12 @@ pub trait Store: Send + Sync + 'static {
     /// Returns a page of an account's jobs, newest first.
     async fn jobs(&self, query: JobQuery) -> Result<Vec<Job>, StoreError>;
     /// Deletes or cancels a job; what it stored becomes garbage.
-    async fn delete(&self, account: AccountId, id: JobId, now: EpochMs) -> Result<(Deleted, Changed), StoreError>;
+    async fn delete(
+        &self,
+        account: AccountId,
+        id: JobId,
+        now: EpochMs,
+    ) -> Result<(Deleted, Changed), StoreError>;
     /// Counts queued jobs, of all accounts.
     async fn queued(&self) -> Result<u64, StoreError>;
 

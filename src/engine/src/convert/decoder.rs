@@ -7,8 +7,8 @@ use super::ConvertError;
 use super::graph::{ABSENT, GraphBuilder, int};
 use super::int8::Int8Matrix;
 use super::moonshine::{
-    Geometry, LOGITS, POSITIONS, ROTARY_DIMS, TOKENS, cross_query, memory_key, memory_value, past_key, past_value,
-    present_key, present_value, rotary_tables,
+    Geometry, LOGITS, POSITIONS, ROTARY_DIMS, TOKENS, cross_query, memory_key, memory_value, past_key,
+    past_value, present_key, present_value, rotary_tables,
 };
 use super::source::SourceModel;
 use rten_onnx::onnx::DataType;
@@ -61,8 +61,13 @@ fn embedding(
     if values.len() != hidden * vocabulary {
         return Err(source.lacks(EMBEDDING));
     }
-    let matrix =
-        Int8Matrix::recode(hidden, vocabulary, |row, column| values[column * hidden + row] - zero_point, scale, limit);
+    let matrix = Int8Matrix::recode(
+        hidden,
+        vocabulary,
+        |row, column| values[column * hidden + row] - zero_point,
+        scale,
+        limit,
+    );
     Ok(Embedding {
         weight: graph.int8(&[hidden, vocabulary], &matrix.values),
         scales: graph.floats(&[vocabulary], &matrix.scales),
@@ -105,17 +110,22 @@ fn block(
     state: &str,
     (cos, sin): (&str, &str),
 ) -> Result<String, ConvertError> {
-    let matrix = |part: &str| source.matrix(&format!("/model/decoder/layers.{layer}/{part}/MatMul_quant"), limit);
+    let matrix =
+        |part: &str| source.matrix(&format!("/model/decoder/layers.{layer}/{part}/MatMul_quant"), limit);
     let floats = |part: &str| source.floats(&format!("model.decoder.layers.{layer}.{part}"));
     let (heads, hidden) = (geometry.heads_i64(), geometry.hidden_i64());
 
     let normal = graph.layer_norm(state, &floats("input_layernorm.weight")?);
     let normal = graph.quantise(&normal);
-    let projection =
-        Int8Matrix::beside(&[matrix("self_attn/q_proj")?, matrix("self_attn/k_proj")?, matrix("self_attn/v_proj")?]);
+    let projection = Int8Matrix::beside(&[
+        matrix("self_attn/q_proj")?,
+        matrix("self_attn/k_proj")?,
+        matrix("self_attn/v_proj")?,
+    ]);
     let projected = graph.linear(&normal, &projection);
     let parts = graph.split(&projected, &[2 * hidden, hidden]);
-    let turn = vec![int("interleaved", 1), int("num_heads", 2 * heads), int("rotary_embedding_dim", ROTARY_DIMS)];
+    let turn =
+        vec![int("interleaved", 1), int("num_heads", 2 * heads), int("rotary_embedding_dim", ROTARY_DIMS)];
     let turned = graph.node("RotaryEmbedding", &[&parts[0], cos, sin], turn);
     let turned = graph.split(&turned, &[hidden, hidden]);
     let said = self_attention(graph, geometry, layer, [&turned[0], &turned[1], &parts[1]]);

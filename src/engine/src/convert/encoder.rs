@@ -130,12 +130,16 @@ fn block(
 
     let normal = graph.layer_norm(state, &floats("input_layernorm.weight")?);
     let normal = graph.quantise(&normal);
-    let projection =
-        Int8Matrix::beside(&[matrix("self_attn/q_proj")?, matrix("self_attn/k_proj")?, matrix("self_attn/v_proj")?]);
+    let projection = Int8Matrix::beside(&[
+        matrix("self_attn/q_proj")?,
+        matrix("self_attn/k_proj")?,
+        matrix("self_attn/v_proj")?,
+    ]);
     let projected = graph.linear(&normal, &projection);
     let parts = graph.split(&projected, &[2 * hidden, hidden]);
     // Queries and keys turn by the same angles: one node turns both, as twice the heads.
-    let turn = vec![int("interleaved", 1), int("num_heads", 2 * heads), int("rotary_embedding_dim", ROTARY_DIMS)];
+    let turn =
+        vec![int("interleaved", 1), int("num_heads", 2 * heads), int("rotary_embedding_dim", ROTARY_DIMS)];
     let turned = graph.node("RotaryEmbedding", &[&parts[0], cos, sin], turn);
     let turned = graph.split(&turned, &[hidden, hidden]);
     let attend = vec![int("q_num_heads", heads), int("kv_num_heads", heads)];

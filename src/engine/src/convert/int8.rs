@@ -70,7 +70,10 @@ mod tests {
             for column in 0..2 {
                 let exact = f32::from(source(row, column)) * scale;
                 let recoded = f32::from(matrix.values[row * 2 + column]) * matrix.scales[column];
-                assert!((exact - recoded).abs() <= matrix.scales[column] * 0.5 + 1e-6, "{exact} became {recoded}");
+                assert!(
+                    (exact - recoded).abs() <= matrix.scales[column] * 0.5 + 1e-6,
+                    "{exact} became {recoded}"
+                );
             }
         }
         assert_eq!(matrix.values[0], -127, "the largest of a column uses the whole range");

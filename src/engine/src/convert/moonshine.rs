@@ -74,10 +74,12 @@ impl Geometry {
         let &[vocabulary, hidden] = &embedding[..] else {
             return Err(decoder.lacks("embedding table"));
         };
-        let decoder_layers =
-            (0..).take_while(|layer| decoder.has_input(&format!("past_key_values.{layer}.decoder.key"))).count();
-        let encoder_layers =
-            (0..).take_while(|layer| encoder.sizes(&format!("layers.{layer}.input_layernorm.weight")).is_ok()).count();
+        let decoder_layers = (0..)
+            .take_while(|layer| decoder.has_input(&format!("past_key_values.{layer}.decoder.key")))
+            .count();
+        let encoder_layers = (0..)
+            .take_while(|layer| encoder.sizes(&format!("layers.{layer}.input_layernorm.weight")).is_ok())
+            .count();
         if encoder_layers == 0 || heads * head_size != hidden {
             return Err(encoder.lacks("encoder layers of the decoder's width"));
         }

@@ -25,12 +25,8 @@ impl SourceModel {
         let graph = model
             .graph
             .ok_or_else(|| ConvertError::Unreadable { file, cause: "it holds no graph".into() })?;
-        let mut source = Self {
-            file,
-            nodes: HashMap::new(),
-            constants: HashMap::new(),
-            inputs: graph.input.clone(),
-        };
+        let mut source =
+            Self { file, nodes: HashMap::new(), constants: HashMap::new(), inputs: graph.input.clone() };
         source.flatten(graph);
         Ok(source)
     }
@@ -154,6 +150,12 @@ impl SourceModel {
         if values.len() != rows * columns {
             return Err(self.lacks(node));
         }
-        Ok(Int8Matrix::recode(rows, columns, |row, column| values[row * columns + column] - zero_point, scale, limit))
+        Ok(Int8Matrix::recode(
+            rows,
+            columns,
+            |row, column| values[row * columns + column] - zero_point,
+            scale,
+            limit,
+        ))
     }
 }
