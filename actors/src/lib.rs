@@ -13,7 +13,7 @@ pub mod segment;
 pub mod session;
 pub mod sessions;
 pub mod supervise;
-#[cfg(feature = "testkit")]
+#[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 pub mod time;
 pub mod transcript;
