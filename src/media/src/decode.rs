@@ -145,7 +145,11 @@ impl Decoder {
             }
             _ => (Vec::new(), base, end),
         };
-        let (source, watch) = BoundedSource::new(source, header, start, end);
+        let (mut source, watch) = BoundedSource::new(source, header, start, end);
+        if container == Container::Matroska {
+            // Its demuxer refuses a file that was cut off if it sees the length, and the index is of no use here.
+            source = source.forward_only();
+        }
         let stream = MediaSourceStream::new(Box::new(source), Default::default());
         let reader = open_container(container, stream).map_err(|error| refusal(error, &watch))?;
         let (track_id, codec, duration_hint_s) = choose_track(reader.as_ref())?;
