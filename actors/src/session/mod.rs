@@ -9,6 +9,8 @@ pub mod outbox;
 pub mod params;
 pub mod render;
 #[cfg(test)]
+mod channel_tests;
+#[cfg(test)]
 mod tests;
 
 pub use actor::{SessionActor, SessionPorts, SessionStart};
