@@ -161,7 +161,7 @@ fn a_lost_frame_leaves_a_gap_of_silence() {
     let decoded = decode(bytes, LIMITS).expect("decodes");
     assert!((decoded.seconds() - 2.0).abs() < 0.01, "{} s", decoded.seconds());
     let silent = decoded.channels[0].windows(200).filter(|w| w.iter().all(|sample| *sample == 0.0)).count();
-    assert!(silent > 1000, "{silent} of 16,000");
+    assert!(silent > 900, "{silent} of 16,000");
     let found = tone(&decoded.channels[0], 8000, 440.0);
     assert!(found.phase.abs() < 0.1, "what follows is out of its place: {found:?}");
 }
