@@ -12,6 +12,7 @@ pub mod ports;
 pub mod segment;
 pub mod session;
 pub mod sessions;
+pub mod socket;
 pub mod supervise;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
