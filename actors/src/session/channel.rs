@@ -168,6 +168,11 @@ impl Channel {
         self.finals.len()
     }
 
+    /// Returns how many samples are kept for utterances to come or under way.
+    pub fn held_samples(&self) -> usize {
+        self.samples.len()
+    }
+
     /// Takes what was heard next. `stretch` (≥ 1) lengthens the step between interims.
     pub fn hear(&mut self, heard: &Heard, stretch: f32, effects: &mut Vec<Effect>) {
         self.samples.extend_from_slice(&heard.samples);
@@ -329,8 +334,14 @@ impl Channel {
 
     fn say_finals(&mut self, effects: &mut Vec<Effect>) {
         while let Some(PendingFinal { heard: Some(_), .. }) = self.finals.front() {
-            let Some(PendingFinal { covers, audio_from, speech_final, from_finalize, heard: Some(heard), .. }) =
-                self.finals.pop_front()
+            let Some(PendingFinal {
+                covers,
+                audio_from,
+                speech_final,
+                from_finalize,
+                heard: Some(heard),
+                ..
+            }) = self.finals.pop_front()
             else {
                 return;
             };
@@ -389,7 +400,8 @@ impl Channel {
 
     fn trim(&mut self) {
         let keep_from = self.segmenter.keep_from();
-        let gone = (keep_from.saturating_sub(self.samples_from) as usize * FRAME_SAMPLES).min(self.samples.len());
+        let gone =
+            (keep_from.saturating_sub(self.samples_from) as usize * FRAME_SAMPLES).min(self.samples.len());
         self.samples.drain(..gone);
         self.samples_from += (gone / FRAME_SAMPLES) as u64;
     }
