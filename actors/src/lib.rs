@@ -5,6 +5,7 @@
 pub mod dispatcher;
 pub mod engine_pool;
 pub mod hub;
+pub mod janitor;
 pub mod job;
 pub mod mailbox;
 pub mod ports;
@@ -14,4 +15,5 @@ pub mod sessions;
 pub mod supervise;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+pub mod time;
 pub mod transcript;

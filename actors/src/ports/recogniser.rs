@@ -49,7 +49,13 @@ pub trait Recogniser: Send + Sync + 'static {
     /// Queues a unit. `within` is how long its answer is of use: finals and interims are ordered by it within their kind.
     /// Interims of one key and channel coalesce to the newest. A full queue (batch only: one unit per key may wait)
     /// is a caller's bug and answers `Failed`.
-    fn submit(&self, key: StreamKey, channel: u16, unit: Unit, within: Duration) -> oneshot::Receiver<Outcome>;
+    fn submit(
+        &self,
+        key: StreamKey,
+        channel: u16,
+        unit: Unit,
+        within: Duration,
+    ) -> oneshot::Receiver<Outcome>;
 
     /// Runs an ear over raw audio on the listening threads; with `flush` it then gives what waits in its delay lines.
     fn listen(&self, ear: Box<dyn Ear>, audio: Bytes, flush: bool) -> oneshot::Receiver<Listened>;

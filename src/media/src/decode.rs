@@ -7,7 +7,7 @@ use crate::opus::{OPUS_RATE_HZ, OpusDecoder};
 use crate::pcm::sane;
 use crate::resample::{MAX_RATE_HZ, MIN_RATE_HZ};
 use crate::sniff::{Container, SNIFF_BYTES, id3v2_length_bytes, sniff};
-use crate::source::{BoundedSource, MediaSource, SourceWatch};
+use crate::source::{BoundedSource, MediaSource, SourceWatch, read_up_to};
 use crate::{MediaError, wav};
 use std::io::{ErrorKind, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -138,14 +138,17 @@ impl Decoder {
     fn open_unguarded(mut source: Box<dyn MediaSource>, limits: DecodeLimits) -> Result<Self, MediaError> {
         let end = source.seek(SeekFrom::End(0))?;
         let (container, base) = locate(source.as_mut(), end)?;
-        let wav = match container {
-            Container::Wav => wav::read_header(source.as_mut(), base, end)?,
-            _ => wav::WavHeader::default(),
+        let (header, start, end) = match container {
+            Container::Wav => {
+                let sound = wav::find_sound(source.as_mut(), base, end)?;
+                (sound.header, sound.start, sound.end)
+            }
+            _ => (Vec::new(), base, end),
         };
-        let (source, watch) = BoundedSource::new(source, base, end, wav.patches)?;
+        let (source, watch) = BoundedSource::new(source, header, start, end);
         let stream = MediaSourceStream::new(Box::new(source), Default::default());
         let reader = open_container(container, stream).map_err(|error| refusal(error, &watch))?;
-        let (track_id, codec, announced_s) = choose_track(reader.as_ref())?;
+        let (track_id, codec, duration_hint_s) = choose_track(reader.as_ref())?;
         let mut decoder = Self {
             reader,
             watch,
@@ -153,7 +156,7 @@ impl Decoder {
             limits,
             track_id,
             codec,
-            duration_hint_s: wav.duration_hint_s.or(announced_s),
+            duration_hint_s,
             first: None,
             channels: 1,
             sample_rate_hz: 0,
@@ -319,15 +322,7 @@ fn locate(source: &mut dyn MediaSource, end: u64) -> Result<(Container, u64), Me
 fn read_head(source: &mut dyn MediaSource, at: u64) -> Result<Vec<u8>, MediaError> {
     source.seek(SeekFrom::Start(at))?;
     let mut head = vec![0; SNIFF_BYTES];
-    let mut have = 0;
-    while have < head.len() {
-        match source.read(&mut head[have..]) {
-            Ok(0) => break,
-            Ok(count) => have += count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
+    let have = read_up_to(source, &mut head)?;
     head.truncate(have);
     Ok(head)
 }

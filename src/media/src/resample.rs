@@ -150,7 +150,9 @@ impl StreamResampler {
 
     /// Returns how much audio waits at most for what comes after it, in milliseconds.
     pub fn latency_ms(&self) -> f64 {
-        self.filter.as_ref().map_or(0.0, |filter| filter.taps as f64 * 500.0 / f64::from(self.from_hz))
+        self.filter
+            .as_ref()
+            .map_or(0.0, |filter| (filter.taps + 1 - filter.half) as f64 * 1000.0 / f64::from(self.from_hz))
     }
 
     /// Takes input of any size and appends the output that it completes.
