@@ -12,8 +12,9 @@ pub mod ports;
 pub mod segment;
 pub mod session;
 pub mod sessions;
+pub mod socket;
 pub mod supervise;
-#[cfg(feature = "testkit")]
+#[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 pub mod time;
 pub mod transcript;

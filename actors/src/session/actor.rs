@@ -11,12 +11,13 @@ use crate::ports::recogniser::{Admission, Listened, Recogniser};
 use crate::ports::store::{Heartbeat, Lease, Permille, StorageRef, Store, StoreError};
 use crate::session::channel::{Channel, Effect, Saying, Settle, Work, WorkId};
 use crate::session::conclude::{Conclusion, conclude};
-use crate::session::gate::Gate;
 use crate::session::liveness::{Liveness, Verdict};
-use crate::session::messages::{Attach, Drain, FromPump, SocketEvent, ToPump};
 use crate::session::outbox::{Keep, Outbox};
 use crate::session::params::{LiveConfig, StreamParams};
 use crate::session::render;
+use crate::socket::ACTOR_MAILBOX;
+use crate::socket::gate::Gate;
+use crate::socket::messages::{Attach, Drain, FromPump, SocketEvent, ToPump};
 use crate::supervise::{Exit, ExitGuard};
 use actix::prelude::*;
 use bytes::{Bytes, BytesMut};
@@ -519,6 +520,9 @@ impl SessionActor {
         if now >= self.next_heartbeat && !self.beating {
             self.beat(now, ctx);
         }
+        if self.gate.is_gone() {
+            self.end(End::Gone, ctx);
+        }
         if self.phase == Phase::Open {
             if now - self.started >= self.live.max_session {
                 return self.end(End::Closed(close_code::GOING_AWAY), ctx);
@@ -571,6 +575,10 @@ fn json_line(value: &impl serde::Serialize) -> Bytes {
     line.into()
 }
 
+fn is_typed_object(text: &str) -> bool {
+    serde_json::from_str::<serde_json::Value>(text).is_ok_and(|value| value["type"].is_string())
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -579,16 +587,10 @@ impl Actor for SessionActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(SESSION_MAILBOX);
+        ctx.set_mailbox_capacity(ACTOR_MAILBOX);
         self.tick(ctx);
     }
 }
-
-/// Messages that may wait for a session; the pump keeps at most [`PUMP_WINDOW`] unanswered, the rest is small events.
-pub const SESSION_MAILBOX: usize = 64;
-
-/// `FromPump` messages that a pump may have unanswered; what comes meanwhile waits in the pump, bounded by the gate.
-pub const PUMP_WINDOW: usize = 16;
 
 impl Handler<Attach> for SessionActor {
     type Result = ();
@@ -605,34 +607,49 @@ impl Handler<FromPump> for SessionActor {
     fn handle(&mut self, message: FromPump, ctx: &mut Self::Context) {
         self.tell_pump(ToPump::Taken);
         match message {
-            FromPump::Audio { audio, wire_bytes } => self.on_audio(audio, wire_bytes, ctx),
-            FromPump::Frame(frame) if self.phase == Phase::Open => {
-                self.liveness.on_text(Instant::now());
-                match frame {
-                    ClientFrame::KeepAlive => {}
-                    ClientFrame::Finalize { channel } => {
-                        self.waiting_finalize.push_back(channel);
-                        self.listen(ctx);
-                    }
-                    ClientFrame::CloseStream => self.end(End::Asked, ctx),
-                    ClientFrame::Configure { keyterms } => {
-                        let frame = self.configured(keyterms.is_some_and(|terms| !terms.is_empty()));
-                        self.emissions.push_back(Emission {
-                            keep: Keep::Always,
-                            frame,
-                            log_line: None,
-                            caption: None,
-                        });
-                        self.emit(ctx);
-                    }
-                }
+            FromPump::Binary { data, wire_bytes } => self.on_audio(data, wire_bytes, ctx),
+            // Deepgram's older way of closing a stream.
+            FromPump::Empty => self.end(End::Asked, ctx),
+            FromPump::Text { text, wire_bytes } => {
+                self.gate.release(wire_bytes);
+                self.on_text(&text, ctx);
             }
-            FromPump::Frame(_) => {}
         }
     }
 }
 
 impl SessionActor {
+    fn on_text(&mut self, text: &str, ctx: &mut Context<Self>) {
+        if self.phase != Phase::Open {
+            return;
+        }
+        self.liveness.on_text(Instant::now());
+        let frame = match serde_json::from_str::<ClientFrame>(text) {
+            Ok(frame) => frame,
+            // A message of a later protocol version is no reason to end a stream; text that is no message is.
+            Err(_) if is_typed_object(text) => return,
+            Err(_) => return self.end(End::Closed(close_code::POLICY), ctx),
+        };
+        match frame {
+            ClientFrame::KeepAlive => {}
+            ClientFrame::Finalize { channel } => {
+                self.waiting_finalize.push_back(channel);
+                self.listen(ctx);
+            }
+            ClientFrame::CloseStream => self.end(End::Asked, ctx),
+            ClientFrame::Configure { keyterms } => {
+                let frame = self.configured(keyterms.is_some_and(|terms| !terms.is_empty()));
+                self.emissions.push_back(Emission {
+                    keep: Keep::Always,
+                    frame,
+                    log_line: None,
+                    caption: None,
+                });
+                self.emit(ctx);
+            }
+        }
+    }
+
     fn configured(&self, wants_keyterms: bool) -> ServerFrame {
         let request_id = self.params.job.to_string();
         if wants_keyterms {
@@ -657,7 +674,6 @@ impl Handler<SocketEvent> for SessionActor {
                 self.flush_outbox();
             }
             SocketEvent::Gone => self.end(End::Gone, ctx),
-            SocketEvent::Broke(close) => self.end(End::Closed(close), ctx),
         }
     }
 }

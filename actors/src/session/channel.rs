@@ -168,6 +168,11 @@ impl Channel {
         self.finals.len()
     }
 
+    /// Returns how many samples are kept for utterances to come or under way.
+    pub fn held_samples(&self) -> usize {
+        self.samples.len()
+    }
+
     /// Takes what was heard next. `stretch` (≥ 1) lengthens the step between interims.
     pub fn hear(&mut self, heard: &Heard, stretch: f32, effects: &mut Vec<Effect>) {
         self.samples.extend_from_slice(&heard.samples);

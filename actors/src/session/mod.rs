@@ -4,13 +4,13 @@
 mod actor;
 pub mod channel;
 mod conclude;
-pub mod gate;
 pub mod liveness;
-pub mod messages;
 pub mod outbox;
 pub mod params;
 pub mod render;
 #[cfg(test)]
+mod channel_tests;
+#[cfg(test)]
 mod tests;
 
-pub use actor::{PUMP_WINDOW, SESSION_MAILBOX, SessionActor, SessionPorts, SessionStart};
+pub use actor::{SessionActor, SessionPorts, SessionStart};

@@ -50,6 +50,7 @@ pub(crate) struct BoundedSource {
     start: u64,
     length_bytes: u64,
     position: u64,
+    seekable: bool,
     shared: Arc<Shared>,
 }
 
@@ -60,7 +61,13 @@ impl BoundedSource {
         let watch = SourceWatch(Arc::clone(&shared));
         watch.refill();
         let length_bytes = end.saturating_sub(start) + header.len() as u64;
-        (Self { inner, header, start, length_bytes, position: 0, shared }, watch)
+        (Self { inner, header, start, length_bytes, position: 0, seekable: true, shared }, watch)
+    }
+
+    /// Makes demuxers read from front to back, without an eye on the index or the length.
+    pub fn forward_only(mut self) -> Self {
+        self.seekable = false;
+        self
     }
 
     fn read_inner(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -131,11 +138,11 @@ pub(crate) fn read_up_to(source: &mut dyn MediaSource, buffer: &mut [u8]) -> io:
 
 impl symphonia::core::io::MediaSource for BoundedSource {
     fn is_seekable(&self) -> bool {
-        true
+        self.seekable
     }
 
     fn byte_len(&self) -> Option<u64> {
-        Some(self.length_bytes)
+        self.seekable.then_some(self.length_bytes)
     }
 }
 

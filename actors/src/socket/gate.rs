@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 pub struct Gate {
     limit_bytes: u64,
     waiting_bytes: AtomicU64,
-    broken: AtomicBool,
+    gone: AtomicBool,
     reader: AtomicWaker,
 }
 
@@ -20,7 +20,7 @@ impl Gate {
         Self {
             limit_bytes,
             waiting_bytes: AtomicU64::new(0),
-            broken: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
             reader: AtomicWaker::new(),
         }
     }
@@ -54,14 +54,14 @@ impl Gate {
         }
     }
 
-    /// Notes that the connection itself failed, as opposed to what the peer sent over it.
-    pub fn mark_broken(&self) {
-        self.broken.store(true, Ordering::Release);
+    /// Notes that the socket is gone, even where no message could say so.
+    pub fn mark_gone(&self) {
+        self.gone.store(true, Ordering::Release);
     }
 
-    /// Returns whether the connection itself failed.
-    pub fn is_broken(&self) -> bool {
-        self.broken.load(Ordering::Acquire)
+    /// Returns whether the socket is gone.
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
     }
 }
 
