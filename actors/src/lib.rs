@@ -4,7 +4,7 @@
 
 pub mod dispatcher;
 pub mod engine_pool;
-pub mod hub;
+
 pub mod janitor;
 pub mod job;
 pub mod mailbox;
@@ -13,6 +13,7 @@ pub mod segment;
 pub mod session;
 pub mod sessions;
 pub mod socket;
+pub mod status;
 pub mod supervise;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;

@@ -134,7 +134,8 @@ impl<W: Work> Queue<W> {
             }
             UnitKind::Batch => {
                 self.batch.retain(|waiting| !waiting.work.is_abandoned());
-                if self.batch.iter().any(|waiting| waiting.key == entry.key) {
+                // One that failed waits again through no fault of its owner, who may have sent the next meanwhile.
+                if self.batch.iter().any(|waiting| waiting.key == entry.key && waiting.failures == 0) {
                     return Submitted::Refused(entry.work);
                 }
                 self.batch.push_back(entry);
@@ -147,7 +148,7 @@ impl<W: Work> Queue<W> {
     pub fn resubmit(&mut self, entry: Entry<W>) {
         match entry.kind {
             UnitKind::Final => self.insert_final(entry),
-            UnitKind::Batch => self.batch.push_back(entry),
+            UnitKind::Batch => self.batch.push_front(entry),
             UnitKind::Interim => {}
         }
     }

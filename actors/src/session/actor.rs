@@ -12,12 +12,13 @@ use crate::ports::store::{Heartbeat, Lease, Permille, StorageRef, Store, StoreEr
 use crate::session::channel::{Channel, Effect, Saying, Settle, Work, WorkId};
 use crate::session::conclude::{Conclusion, conclude};
 use crate::session::liveness::{Liveness, Verdict};
-use crate::session::outbox::{Keep, Outbox};
+
 use crate::session::params::{LiveConfig, StreamParams};
 use crate::session::render;
 use crate::socket::ACTOR_MAILBOX;
 use crate::socket::gate::Gate;
 use crate::socket::messages::{Attach, Drain, FromPump, SocketEvent, ToPump};
+use crate::socket::outbox::{Keep, Outbox};
 use crate::supervise::{Exit, ExitGuard};
 use actix::prelude::*;
 use bytes::{Bytes, BytesMut};
@@ -203,7 +204,9 @@ impl SessionActor {
             self.answer_finalize(ctx);
             return;
         }
-        if self.channels.iter().any(|channel| channel.pending_finals() > self.live.max_pending_finals) && !flush {
+        if self.channels.iter().any(|channel| channel.pending_finals() > self.live.max_pending_finals)
+            && !flush
+        {
             return;
         }
         let Some(ear) = self.ear.take() else { return };
@@ -319,13 +322,14 @@ impl SessionActor {
 
     fn say(&mut self, index: usize, mut saying: Saying, ctx: &mut Context<Self>) {
         let channel = index as u16;
-        let mut emission = Emission { keep: Keep::Always, frame: placeholder(), log_line: None, caption: None };
+        let mut emission =
+            Emission { keep: Keep::Always, frame: placeholder(), log_line: None, caption: None };
         if let Saying::Caption(caption) = &mut saying {
             // The last frame heard is padded with silence: no caption reaches beyond the audio received.
             let received_s = self.params.seconds(self.received_bytes);
             caption.end_s = caption.end_s.min(received_s).max(caption.start_s);
             if !caption.is_final {
-                emission.keep = Keep::NewestOf(channel);
+                emission.keep = Keep::NewestOf(u64::from(channel));
             }
             if !caption.text.is_empty() {
                 if caption.is_final {
@@ -335,8 +339,10 @@ impl SessionActor {
                 }
                 let seq = self.next_caption;
                 self.next_caption += 1;
-                emission.caption =
-                    Some(BusMessage { seq, body: json(&render::bus_caption(&self.params, channel, seq, caption)) });
+                emission.caption = Some(BusMessage {
+                    seq,
+                    body: json(&render::bus_caption(&self.params, channel, seq, caption)),
+                });
             }
         }
         emission.frame = render::live_frame(&self.params, channel, &saying);

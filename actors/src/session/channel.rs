@@ -334,8 +334,14 @@ impl Channel {
 
     fn say_finals(&mut self, effects: &mut Vec<Effect>) {
         while let Some(PendingFinal { heard: Some(_), .. }) = self.finals.front() {
-            let Some(PendingFinal { covers, audio_from, speech_final, from_finalize, heard: Some(heard), .. }) =
-                self.finals.pop_front()
+            let Some(PendingFinal {
+                covers,
+                audio_from,
+                speech_final,
+                from_finalize,
+                heard: Some(heard),
+                ..
+            }) = self.finals.pop_front()
             else {
                 return;
             };
@@ -394,7 +400,8 @@ impl Channel {
 
     fn trim(&mut self) {
         let keep_from = self.segmenter.keep_from();
-        let gone = (keep_from.saturating_sub(self.samples_from) as usize * FRAME_SAMPLES).min(self.samples.len());
+        let gone =
+            (keep_from.saturating_sub(self.samples_from) as usize * FRAME_SAMPLES).min(self.samples.len());
         self.samples.drain(..gone);
         self.samples_from += (gone / FRAME_SAMPLES) as u64;
     }

@@ -91,11 +91,13 @@ impl Bench {
     }
 
     fn captions(&self) -> Vec<&Caption> {
-        self.said.iter().filter_map(|saying| match saying {
-            Saying::Caption(caption) => Some(caption),
-            _ => None,
-        })
-        .collect()
+        self.said
+            .iter()
+            .filter_map(|saying| match saying {
+                Saying::Caption(caption) => Some(caption),
+                _ => None,
+            })
+            .collect()
     }
 
     fn finals(&self) -> Vec<&Caption> {
@@ -215,8 +217,12 @@ fn finalize_answers_with_and_without_speech() {
     bench.answer_all();
     bench.play(&[tone::speak(&[7, 8, 9, 10]), second(1)].concat(), 2, true);
     check(&bench, "finalize");
-    let answered: Vec<_> =
-        bench.finals().iter().filter(|caption| caption.from_finalize).map(|caption| caption.text.clone()).collect();
+    let answered: Vec<_> = bench
+        .finals()
+        .iter()
+        .filter(|caption| caption.from_finalize)
+        .map(|caption| caption.text.clone())
+        .collect();
     assert_eq!(answered, ["".to_owned(), tone::caption(&[1, 2, 3, 4, 5])]);
     assert_eq!(bench.text(), tone::caption(&[1, 2, 3, 4, 5, 7, 8, 9, 10]));
 }
@@ -241,12 +247,13 @@ fn endpointing_only_says_when_the_speaker_paused() {
 
 #[test]
 fn speech_start_and_utterance_end_are_told_when_asked_for() {
-    let config =
-        ChannelConfig { vad_events: true, utterance_end_frames: Some(32), ..config() };
+    let config = ChannelConfig { vad_events: true, utterance_end_frames: Some(32), ..config() };
     let mut bench = Bench::new(config);
     bench.play(&[second(1), tone::speak(&[1, 2, 3, 4, 5]), second(3)].concat(), 2, true);
     let events: Vec<_> = bench.said.iter().filter(|saying| !matches!(saying, Saying::Caption(_))).collect();
-    let [Saying::SpeechStarted(start_s), Saying::UtteranceEnd(end_s)] = events[..] else { panic!("{events:?}") };
+    let [Saying::SpeechStarted(start_s), Saying::UtteranceEnd(end_s)] = events[..] else {
+        panic!("{events:?}")
+    };
     assert!((start_s - 1.0).abs() < 0.04 && (end_s - 1.5).abs() < 0.06, "{start_s} {end_s}");
 }
 
@@ -284,11 +291,14 @@ fn any_history_keeps_the_order_of_captions() {
         for _ in 0..30 {
             match random.below(6) {
                 0..3 => {
-                    let words: Vec<u32> = (0..3 + random.below(25) as u32).map(|_| random.below(40) as u32).collect();
+                    let words: Vec<u32> =
+                        (0..3 + random.below(25) as u32).map(|_| random.below(40) as u32).collect();
                     bench.play(&tone::speak(&words), 1 + random.below(9) as usize, random.below(2) == 0);
                     spoken.extend(words);
                 }
-                3 => bench.play(&tone::silence(512 * (1 + random.below(60) as usize)), 3, random.below(2) == 0),
+                3 => {
+                    bench.play(&tone::silence(512 * (1 + random.below(60) as usize)), 3, random.below(2) == 0)
+                }
                 4 if !bench.work.is_empty() => {
                     let index = random.below(bench.work.len() as u64) as usize;
                     let work = bench.work.remove(index);

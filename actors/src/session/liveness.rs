@@ -82,7 +82,9 @@ impl Liveness {
         }
         self.stalled_since = if stalled { self.stalled_since.or(Some(now)) } else { None };
         let over = |since: Option<Instant>, limit| since.is_some_and(|since| now - since >= limit);
-        if over(self.stalled_since, self.config.stall_timeout) || over(self.unanswered, self.config.pong_timeout) {
+        if over(self.stalled_since, self.config.stall_timeout)
+            || over(self.unanswered, self.config.pong_timeout)
+        {
             return Verdict::NotReading;
         }
         if now - self.last_input >= self.config.idle_timeout {
@@ -156,7 +158,8 @@ mod tests {
     #[test]
     fn a_spent_window_ends_it_unless_credit_returns() {
         let start = Instant::now();
-        let mut live = Liveness::new(LivenessConfig { ping_interval: Duration::from_secs(999), ..CONFIG }, start);
+        let mut live =
+            Liveness::new(LivenessConfig { ping_interval: Duration::from_secs(999), ..CONFIG }, start);
         for second in 1..10 {
             live.on_audio(seconds(start, second));
             assert_eq!(live.check(seconds(start, second), true, true), Verdict::Fine);

@@ -1,15 +1,14 @@
-//! One live client: what it says (`channel`), what is sent (`outbox`), whether it is there (`liveness`), and the actor
+//! One live client: what it says (`channel`), whether it is there (`liveness`), and the actor
 //! that ties them to time and mailbox.
 
 mod actor;
 pub mod channel;
-mod conclude;
-pub mod liveness;
-pub mod outbox;
-pub mod params;
-pub mod render;
 #[cfg(test)]
 mod channel_tests;
+mod conclude;
+pub mod liveness;
+pub mod params;
+pub mod render;
 #[cfg(test)]
 mod tests;
 

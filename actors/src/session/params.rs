@@ -97,7 +97,8 @@ impl StreamParams {
 
     /// Returns the length in seconds of `bytes` of this stream's audio.
     pub fn seconds(&self, bytes: u64) -> f64 {
-        let frame_bytes = u64::from(self.format.encoding.bytes_per_sample()) * u64::from(self.format.channels);
+        let frame_bytes =
+            u64::from(self.format.encoding.bytes_per_sample()) * u64::from(self.format.channels);
         bytes as f64 / frame_bytes as f64 / f64::from(self.format.sample_rate_hz)
     }
 }

@@ -73,7 +73,12 @@ fn results(params: &StreamParams, channel_index: [u16; 2], caption: &Caption) ->
 }
 
 /// Returns the last frame of a stream.
-pub fn metadata_frame(params: &StreamParams, sha256: String, created: String, duration_s: f64) -> ServerFrame {
+pub fn metadata_frame(
+    params: &StreamParams,
+    sha256: String,
+    created: String,
+    duration_s: f64,
+) -> ServerFrame {
     ServerFrame::Metadata {
         transaction_key: "deprecated".into(),
         request_id: params.job.to_string(),

@@ -103,6 +103,9 @@ mod tests {
 
     #[test]
     fn frame_sizes_are_those_of_the_standard() {
-        assert_eq!([wire_bytes(0), wire_bytes(125), wire_bytes(126), wire_bytes(65_536)], [6, 131, 134, 65_550]);
+        assert_eq!(
+            [wire_bytes(0), wire_bytes(125), wire_bytes(126), wire_bytes(65_536)],
+            [6, 131, 134, 65_550]
+        );
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod gate;
 pub mod messages;
+pub mod outbox;
 
 /// Messages that may wait for a socket's actor: the pump keeps at most [`PUMP_WINDOW`] unanswered, the rest is small
 /// events.

@@ -1,7 +1,7 @@
 //! Finds where sound is missing from a file: pages lost to damage, a recording that was paused. Never trusts a jump.
 
 /// Smaller differences are rounding, encoder delay and slow clocks.
-const MIN_GAP_S: f64 = 0.25;
+const MIN_GAP_S: f64 = 0.1;
 /// Larger ones are a clock that was set anew, not silence.
 const MAX_GAP_S: f64 = 30.0;
 
@@ -39,7 +39,7 @@ mod tests {
     fn gaps_are_filled_and_jumps_are_not() {
         let mut timeline = Timeline::default();
         assert_eq!(timeline.missing_s(5.0, 0.0), 0.0, "a recording may start anywhere");
-        assert_eq!(timeline.missing_s(6.1, 1.0), 0.0, "rounding");
+        assert_eq!(timeline.missing_s(6.05, 1.0), 0.0, "rounding");
         assert_eq!(timeline.missing_s(9.0, 2.0), 2.0);
         assert_eq!(timeline.missing_s(9.0, 4.0), 0.0, "filled");
         assert_eq!(timeline.missing_s(1000.0, 5.0), 0.0, "a jump");

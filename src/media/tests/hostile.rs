@@ -153,6 +153,19 @@ fn single_damaged_packets_are_bridged_by_silence() {
     assert!(found.phase.abs() < 0.1 && found.purity > 0.9, "{found:?}");
 }
 
+#[test]
+fn a_lost_frame_leaves_a_gap_of_silence() {
+    let mut bytes = fixture("mono_8k.flac");
+    let frame = bytes.windows(2).enumerate().filter(|(_, w)| *w == b"\xFF\xF8").nth(1).expect("has frames").0;
+    bytes[frame] = 0;
+    let decoded = decode(bytes, LIMITS).expect("decodes");
+    assert!((decoded.seconds() - 2.0).abs() < 0.01, "{} s", decoded.seconds());
+    let silent = decoded.channels[0].windows(200).filter(|w| w.iter().all(|sample| *sample == 0.0)).count();
+    assert!(silent > 900, "{silent} of 16,000");
+    let found = tone(&decoded.channels[0], 8000, 440.0);
+    assert!(found.phase.abs() < 0.1, "what follows is out of its place: {found:?}");
+}
+
 /// The page checksum of RFC 3533 section 6, computed over the page with the field set to zero.
 fn ogg_checksum(page: &[u8]) -> u32 {
     let mut sum = 0u32;

@@ -1,4 +1,4 @@
-//! What waits to be sent to a live client: a credit window, finals kept, interims conflated. Pure.
+//! What waits to be sent to a client: a credit window, finals kept, interims conflated. Pure.
 
 use std::collections::VecDeque;
 
@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 pub enum Keep {
     /// It must be sent.
     Always,
-    /// A newer one of this channel takes its place.
-    NewestOf(u16),
+    /// A newer one of the same key takes its place.
+    NewestOf(u64),
 }
 
 /// The client reads too slowly: more waits than may.
