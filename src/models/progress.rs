@@ -29,7 +29,7 @@ impl Progress {
         }
         let live = std::io::stderr().is_terminal();
         eprint!("{text} …{}", if live { "" } else { "\n" });
-        let (stop, stopped) = mpsc::channel::<()>();
+        let (stop, stopped) = mpsc::sync_channel::<()>(0);
         let (result, seconds) = thread::scope(|scope| {
             let ticker = scope.spawn(move || {
                 let mut seconds = 0u32;
