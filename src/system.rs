@@ -1,27 +1,29 @@
-//! The clock and the identifiers of a real process. Tests pass their own.
+//! The system's clock and random identifiers: the real `Clock` and `Ids`. The only file that asks the system what time it
+//! is.
 
 use sottovoce_actors::ports::clock::{Clock, Ids};
 use sottovoce_actors::ports::store::EpochMs;
 use std::time::{SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
-/// Wall time of the operating system.
+/// Wall time of this machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else is given")]
     fn now(&self) -> EpochMs {
-        // Before 1970 or beyond 2^63 ms the machine's clock is wrong anyway; the nearest instant keeps us running.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         EpochMs(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 }
 
-/// Random, time-ordered identifiers (UUID version 7).
+/// Time-ordered random UUIDs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemIds;
 
 impl Ids for SystemIds {
+    #[expect(clippy::disallowed_methods, reason = "this is the source of ids that everything else is given")]
     fn uuid(&self) -> Uuid {
         Uuid::now_v7()
     }

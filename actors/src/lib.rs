@@ -4,14 +4,18 @@
 
 pub mod dispatcher;
 pub mod engine_pool;
-pub mod hub;
+
+pub mod janitor;
 pub mod job;
 pub mod mailbox;
 pub mod ports;
 pub mod segment;
 pub mod session;
 pub mod sessions;
+pub mod socket;
+pub mod status;
 pub mod supervise;
-#[cfg(feature = "testkit")]
+#[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
+pub mod time;
 pub mod transcript;

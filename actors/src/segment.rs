@@ -306,8 +306,11 @@ mod tests {
             let (mut state, mut last_cut, mut last_speech) = (seed, 0, 0);
             for _ in 0..5000 {
                 state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-                let probability = if (state >> 61) == 0 { 0.2 } else { (state >> 40) as f32 / (1 << 24) as f32 };
-                if let Some(SegmentEvent::Ended { audio, cut, silence_frames, .. }) = segmenter.push(probability) {
+                let probability =
+                    if (state >> 61) == 0 { 0.2 } else { (state >> 40) as f32 / (1 << 24) as f32 };
+                if let Some(SegmentEvent::Ended { audio, cut, silence_frames, .. }) =
+                    segmenter.push(probability)
+                {
                     assert!(audio.start < audio.end && audio.end <= cut, "seed {seed}");
                     assert!(cut > last_cut, "seed {seed}");
                     assert!(audio.start >= last_speech, "seed {seed}");

@@ -29,7 +29,9 @@ pub struct Caption {
 impl Caption {
     /// Returns the caption in `frame`, `None` for frames that carry none.
     pub fn from_frame(at: Duration, frame: ServerFrame) -> Option<Self> {
-        let ServerFrame::Results { channel_index, duration, start, is_final, speech_final, channel, .. } = frame else {
+        let ServerFrame::Results { channel_index, duration, start, is_final, speech_final, channel, .. } =
+            frame
+        else {
             return None;
         };
         let best = channel.alternatives.into_iter().next()?;

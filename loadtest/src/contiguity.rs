@@ -33,7 +33,12 @@ impl Contiguity {
     /// Returns the number of faults; an uncovered tail over the tolerance is one.
     pub fn faults(&self) -> usize {
         let tail = usize::from(self.uncovered_tail_s.is_some_and(|tail| tail > TOLERANCE_S));
-        self.gaps + self.overlaps + self.stale_interims + self.misplaced_words + self.unsettled_speech_finals + tail
+        self.gaps
+            + self.overlaps
+            + self.stale_interims
+            + self.misplaced_words
+            + self.unsettled_speech_finals
+            + tail
     }
 
     /// Adds another stream's faults.
@@ -121,8 +126,12 @@ mod tests {
 
     #[test]
     fn gap_overlap_stale_interim_and_tail_are_found() {
-        let events =
-            [caption(0.1, 1.0, true), caption(0.9, 2.0, true), caption(1.5, 2.5, false), caption(2.5, 3.0, true)];
+        let events = [
+            caption(0.1, 1.0, true),
+            caption(0.9, 2.0, true),
+            caption(1.5, 2.5, false),
+            caption(2.5, 3.0, true),
+        ];
         let found = check(&events, 1, Some(4.0));
         assert_eq!((found.gaps, found.overlaps, found.stale_interims), (2, 1, 1));
         assert_eq!(found.uncovered_tail_s, Some(1.0));
@@ -135,7 +144,8 @@ mod tests {
             c.channel = 1;
             c
         };
-        let events = [caption(0.0, 2.0, true), second(caption(0.0, 1.0, true)), second(caption(1.0, 2.0, true))];
+        let events =
+            [caption(0.0, 2.0, true), second(caption(0.0, 1.0, true)), second(caption(1.0, 2.0, true))];
         assert!(check(&events, 2, Some(2.0)).is_kept());
         assert_eq!(check(&events, 3, Some(2.0)).uncovered_tail_s, Some(2.0));
     }

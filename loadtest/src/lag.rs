@@ -86,7 +86,11 @@ pub fn drift(finals: &[FinalLag], sent_s: f64) -> Option<Drift> {
         finals.iter().filter(at).map(|f| f.lag_s).collect()
     };
     let (first, last) = (within(0.0, window_s), within(sent_s - window_s, f64::INFINITY));
-    (!first.is_empty() && !last.is_empty()).then(|| Drift { window_s, first_s: mean(&first), last_s: mean(&last) })
+    (!first.is_empty() && !last.is_empty()).then(|| Drift {
+        window_s,
+        first_s: mean(&first),
+        last_s: mean(&last),
+    })
 }
 
 #[cfg(test)]

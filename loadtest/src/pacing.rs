@@ -44,6 +44,11 @@ impl SendLog {
         self.pieces.last().map_or(0, |piece| piece.end_frame)
     }
 
+    /// Returns when the last piece was sent.
+    pub fn last_at(&self) -> Option<Duration> {
+        self.pieces.last().map(|piece| piece.at)
+    }
+
     /// Returns when the frames before `end_frame` had all been sent: the time of the piece that holds the last of them.
     /// `None` when they were never all sent.
     pub fn sent_at(&self, end_frame: u64) -> Option<Duration> {

@@ -10,8 +10,15 @@ use serde::Serialize;
 const HESITATIONS: [&str; 6] = ["hmm", "mm", "mhm", "mmm", "uh", "um"];
 
 /// Contractions that are opened, by ending.
-const CONTRACTIONS: [(&str, &str); 7] =
-    [("won't", "will not"), ("can't", "can not"), ("n't", " not"), ("'re", " are"), ("'ve", " have"), ("'ll", " will"), ("'m", " am")];
+const CONTRACTIONS: [(&str, &str); 7] = [
+    ("won't", "will not"),
+    ("can't", "can not"),
+    ("n't", " not"),
+    ("'re", " are"),
+    ("'ve", " have"),
+    ("'ll", " will"),
+    ("'m", " am"),
+];
 
 /// Spellings that are unified (British, American; titles).
 const SPELLINGS: [(&str, &str); 12] = [
@@ -115,8 +122,9 @@ pub fn word_errors(reference: &[String], hypothesis: &[String]) -> WordErrors {
         deleted: u32,
         inserted: u32,
     }
-    let mut row: Vec<Cell> =
-        (0..=hypothesis.len() as u32).map(|i| Cell { cost: i, substituted: 0, deleted: 0, inserted: i }).collect();
+    let mut row: Vec<Cell> = (0..=hypothesis.len() as u32)
+        .map(|i| Cell { cost: i, substituted: 0, deleted: 0, inserted: i })
+        .collect();
     for (heard, word) in reference.iter().enumerate() {
         let mut diagonal = row[0];
         let deleted = heard as u32 + 1;
@@ -125,7 +133,11 @@ pub fn word_errors(reference: &[String], hypothesis: &[String]) -> WordErrors {
             let above = row[column + 1];
             let left = row[column];
             let differs = u32::from(word != other);
-            let mut best = Cell { cost: diagonal.cost + differs, substituted: diagonal.substituted + differs, ..diagonal };
+            let mut best = Cell {
+                cost: diagonal.cost + differs,
+                substituted: diagonal.substituted + differs,
+                ..diagonal
+            };
             if above.cost + 1 < best.cost {
                 best = Cell { cost: above.cost + 1, deleted: above.deleted + 1, ..above };
             }
@@ -157,7 +169,10 @@ mod tests {
 
     #[test]
     fn punctuation_case_contractions_and_asides_do_not_count() {
-        let errors = text_errors("Don't go, Mister Brown! It's 12 o'clock.", "do not go (noise) mr brown it's um 12 o'clock");
+        let errors = text_errors(
+            "Don't go, Mister Brown! It's 12 o'clock.",
+            "do not go (noise) mr brown it's um 12 o'clock",
+        );
         assert_eq!(errors.rate(), Some(0.0));
     }
 

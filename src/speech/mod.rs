@@ -1,1 +1,7 @@
-//! Adapters of the ear, media and engine ports.
+//! Adapters of the ear and media ports over the media crate. The engine crate implements its port itself.
+
+mod ears;
+mod media;
+
+pub use ears::EngineEars;
+pub use media::FileDecoder;

@@ -15,6 +15,17 @@ pub enum Encoding {
     Alaw,
 }
 
+impl Encoding {
+    /// Returns the size of one sample of one channel.
+    pub const fn bytes_per_sample(self) -> u32 {
+        match self {
+            Self::Linear16 => 2,
+            Self::Linear32 => 4,
+            Self::Mulaw | Self::Alaw => 1,
+        }
+    }
+}
+
 /// The format of a stream's raw audio.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AudioFormat {

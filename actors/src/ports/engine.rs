@@ -124,7 +124,7 @@ pub trait VoiceDetector: Send {
 pub enum Outcome {
     /// The engine answered.
     Heard(Hypothesis),
-    /// A newer interim of the same stream took its place before it ran.
+    /// A newer interim, or a final, of the same stream and channel took its place before it ran.
     Superseded,
     /// The engine failed; finals were already tried a second time.
     Failed(EngineError),

@@ -46,10 +46,20 @@ pub trait Recogniser: Send + Sync + 'static {
     /// Returns a key for a batch job's units.
     fn batch_key(&self) -> StreamKey;
 
-    /// Queues a unit. `within` is how long its answer is of use: finals and interims are ordered by it within their kind.
-    /// Interims of one key and channel coalesce to the newest. A full queue (batch only: one unit per key may wait)
-    /// is a caller's bug and answers `Failed`.
-    fn submit(&self, key: StreamKey, channel: u16, unit: Unit, within: Duration) -> oneshot::Receiver<Outcome>;
+    /// Returns by what factor (from 1.0) live streams should lengthen the step between their interims, because interims
+    /// wait too long for a worker. Cheap: read it before each interim.
+    fn interim_stretch(&self) -> f32;
+
+    /// Queues a unit. `within` is how soon its answer is wanted: finals are ordered by it; interims are served in turn of
+    /// keys, batch units in order of arrival. Of a key and channel one interim waits, superseded by a newer one or by a
+    /// final. A full queue (one batch unit and a few finals of a key may wait) is a caller's bug and answers `Failed`.
+    fn submit(
+        &self,
+        key: StreamKey,
+        channel: u16,
+        unit: Unit,
+        within: Duration,
+    ) -> oneshot::Receiver<Outcome>;
 
     /// Runs an ear over raw audio on the listening threads; with `flush` it then gives what waits in its delay lines.
     fn listen(&self, ear: Box<dyn Ear>, audio: Bytes, flush: bool) -> oneshot::Receiver<Listened>;

@@ -15,6 +15,8 @@ pub(crate) fn token_times(model: &Moonshine, memory: &Memory, decoded: &Decoded)
     let aligning = (0..geometry.decoder_layers).filter(|layer| geometry.aligns(*layer));
     for (layer, queries) in aligning.zip(&decoded.queries) {
         let queries = NdTensorView::from_data([rows, width], &queries[..rows * width]);
+        let mask: usize = std::env::var("LM").map_or(usize::MAX, |m| m.parse().unwrap());
+        if mask >> layer & 1 == 0 { continue }
         if let Some(keys) = memory.keys(layer) {
             map.add_layer(queries, keys.slice(0).nd_view(), geometry.heads);
         }

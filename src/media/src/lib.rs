@@ -4,6 +4,7 @@
 //! Live streams: [`PcmDecoder`] and [`StreamResampler`]. Nothing here logs, and nothing here opens a path or a URL:
 //! a file can only ever lead to its own bytes. Everything is blocking: call it on blocking threads.
 
+mod container;
 mod decode;
 mod error;
 mod mono;
@@ -12,6 +13,8 @@ mod pcm;
 mod resample;
 mod sniff;
 mod source;
+mod timeline;
+mod track;
 mod wav;
 
 pub use decode::{Chunk, DecodeLimits, Decoder};

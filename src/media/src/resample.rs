@@ -7,7 +7,7 @@
 use crate::MediaError;
 use std::collections::HashMap;
 use std::f64::consts::PI;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 /// Lowest rate that can be resampled.
 pub const MIN_RATE_HZ: u32 = 4_000;
@@ -24,6 +24,9 @@ const TRANSITION: f64 = 5.017 / (2.0 * HALF_WIDTH as f64);
 const MAX_ROWS: usize = 512;
 /// Independent sums of a dot product, so that it can use vector registers.
 const LANES: usize = 16;
+
+/// The filters in use, by their rates.
+type Shelf = HashMap<(u32, u32), Weak<Filter>>;
 
 /// The filter of one pair of rates.
 #[derive(Debug)]
@@ -69,9 +72,8 @@ impl Filter {
 
     /// Returns the shared filter of these rates: designing one takes milliseconds, and thousands of streams need the same.
     fn shared(from_hz: u32, to_hz: u32, phases: usize) -> Arc<Self> {
-        static FILTERS: Mutex<Option<HashMap<(u32, u32), Weak<Filter>>>> = Mutex::new(None);
+        static FILTERS: LazyLock<Mutex<Shelf>> = LazyLock::new(Mutex::default);
         let mut filters = FILTERS.lock().unwrap_or_else(PoisonError::into_inner);
-        let filters = filters.get_or_insert_default();
         if let Some(filter) = filters.get(&(from_hz, to_hz)).and_then(Weak::upgrade) {
             return filter;
         }
@@ -150,7 +152,9 @@ impl StreamResampler {
 
     /// Returns how much audio waits at most for what comes after it, in milliseconds.
     pub fn latency_ms(&self) -> f64 {
-        self.filter.as_ref().map_or(0.0, |filter| filter.taps as f64 * 500.0 / f64::from(self.from_hz))
+        self.filter
+            .as_ref()
+            .map_or(0.0, |filter| (filter.taps + 1 - filter.half) as f64 * 1000.0 / f64::from(self.from_hz))
     }
 
     /// Takes input of any size and appends the output that it completes.

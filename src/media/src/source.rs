@@ -13,15 +13,6 @@ impl<T: Read + Seek + Send + Sync + ?Sized> MediaSource for T {}
 /// need about 40 MiB.
 const STEP_BUDGET_BYTES: u64 = 64 << 20;
 
-/// Bytes shown in place of those stored, to repair a header.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Patch {
-    /// Position from the start of the media.
-    pub offset: u64,
-    /// What is shown there.
-    pub bytes: [u8; 4],
-}
-
 /// What the source and its owner share.
 #[derive(Default)]
 struct Shared {
@@ -51,37 +42,38 @@ impl SourceWatch {
     }
 }
 
-/// The media part of a source: from `base` (behind tags) to its end, with patches applied.
+/// The media part of a source, behind a header of our own (empty for most formats).
 pub(crate) struct BoundedSource {
     inner: Box<dyn MediaSource>,
-    base: u64,
+    header: Vec<u8>,
+    /// Part of `inner` that is shown.
+    start: u64,
     length_bytes: u64,
     position: u64,
-    patches: Vec<Patch>,
+    seekable: bool,
     shared: Arc<Shared>,
 }
 
 impl BoundedSource {
-    /// Wraps `inner`, whose media starts at `base` and whose whole length is `end`.
-    pub fn new(
-        mut inner: Box<dyn MediaSource>,
-        base: u64,
-        end: u64,
-        patches: Vec<Patch>,
-    ) -> io::Result<(Self, SourceWatch)> {
-        inner.seek(SeekFrom::Start(base))?;
+    /// Shows `header`, then the bytes of `inner` from `start` to `end`.
+    pub fn new(inner: Box<dyn MediaSource>, header: Vec<u8>, start: u64, end: u64) -> (Self, SourceWatch) {
         let shared = Arc::new(Shared::default());
         let watch = SourceWatch(Arc::clone(&shared));
         watch.refill();
-        Ok((
-            Self { inner, base, length_bytes: end.saturating_sub(base), position: 0, patches, shared },
-            watch,
-        ))
+        let length_bytes = end.saturating_sub(start) + header.len() as u64;
+        (Self { inner, header, start, length_bytes, position: 0, seekable: true, shared }, watch)
     }
 
-    fn failed(&self, error: &io::Error) {
-        let copy = io::Error::new(error.kind(), error.to_string());
-        self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(copy);
+    /// Makes demuxers read from front to back, without an eye on the index or the length.
+    pub fn forward_only(mut self) -> Self {
+        self.seekable = false;
+        self
+    }
+
+    fn read_inner(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let at = self.start + (self.position - self.header.len() as u64);
+        self.inner.seek(SeekFrom::Start(at))?;
+        read_up_to(self.inner.as_mut(), buffer)
     }
 }
 
@@ -94,24 +86,21 @@ impl Read for BoundedSource {
         }
         let left = self.length_bytes.saturating_sub(self.position);
         let wanted = usize::try_from(left.min(budget)).unwrap_or(usize::MAX).min(buffer.len());
-        let count = loop {
-            match self.inner.read(&mut buffer[..wanted]) {
-                Ok(count) => break count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.failed(&error);
-                    return Err(error);
-                }
-            }
-        };
-        for patch in &self.patches {
-            for (index, &byte) in patch.bytes.iter().enumerate() {
-                let place = (patch.offset + index as u64).checked_sub(self.position);
-                if let Some(shown) = place.and_then(|at| buffer[..count].get_mut(usize::try_from(at).ok()?)) {
-                    *shown = byte;
-                }
-            }
+        if wanted == 0 {
+            return Ok(0);
         }
+        let own = usize::try_from(self.position).ok().and_then(|at| self.header.get(at..));
+        let count = match own {
+            Some(own) if !own.is_empty() => {
+                let count = wanted.min(own.len());
+                buffer[..count].copy_from_slice(&own[..count]);
+                count
+            }
+            _ => self.read_inner(&mut buffer[..wanted]).inspect_err(|error| {
+                let copy = io::Error::new(error.kind(), error.to_string());
+                self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(copy);
+            })?,
+        };
         self.position += count as u64;
         self.shared.budget_bytes.store(budget - count as u64, Ordering::Relaxed);
         Ok(count)
@@ -119,31 +108,41 @@ impl Read for BoundedSource {
 }
 
 impl Seek for BoundedSource {
+    /// Only moves the position; the store is asked when bytes are wanted. Damaged files make demuxers stand far behind the
+    /// end, which stores disagree about.
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let target = match to {
             SeekFrom::Start(offset) => Some(offset),
             SeekFrom::Current(delta) => self.position.checked_add_signed(delta),
             SeekFrom::End(delta) => self.length_bytes.checked_add_signed(delta),
         };
-        let absolute = target.and_then(|target| self.base.checked_add(target));
-        // Stores disagree on how far behind the end one may stand; demuxers of damaged files do try.
-        let (Some(target), Some(absolute)) = (target, absolute.filter(|at| *at <= i64::MAX as u64)) else {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "seek outside of the file"));
-        };
-        let absolute = absolute.min(self.base + self.length_bytes);
-        self.inner.seek(SeekFrom::Start(absolute)).inspect_err(|error| self.failed(error))?;
-        self.position = target;
-        Ok(target)
+        let outside = || io::Error::new(io::ErrorKind::InvalidInput, "seek outside of the file");
+        self.position = target.filter(|target| *target <= i64::MAX as u64).ok_or_else(outside)?;
+        Ok(self.position)
     }
+}
+
+/// Reads until the buffer is full or the source at its end.
+pub(crate) fn read_up_to(source: &mut dyn MediaSource, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut have = 0;
+    while have < buffer.len() {
+        match source.read(&mut buffer[have..]) {
+            Ok(0) => break,
+            Ok(count) => have += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(have)
 }
 
 impl symphonia::core::io::MediaSource for BoundedSource {
     fn is_seekable(&self) -> bool {
-        true
+        self.seekable
     }
 
     fn byte_len(&self) -> Option<u64> {
-        Some(self.length_bytes)
+        self.seekable.then_some(self.length_bytes)
     }
 }
 
@@ -153,32 +152,34 @@ mod tests {
     use std::io::Cursor;
 
     #[test]
-    fn the_base_is_hidden_and_patches_show_wherever_a_read_cuts() {
-        let bytes: Vec<u8> = (0..40).collect();
-        let patches = vec![Patch { offset: 3, bytes: [0xAA; 4] }];
-        let (mut source, _) =
-            BoundedSource::new(Box::new(Cursor::new(bytes)), 10, 40, patches).expect("opens");
-        let mut seen = Vec::new();
-        let mut byte = [0; 2];
-        while let Ok(count @ 1..) = source.read(&mut byte) {
-            seen.extend_from_slice(&byte[..count]);
+    fn the_header_and_the_part_read_as_one_however_cut() {
+        let inner = Cursor::new((0..40).collect::<Vec<u8>>());
+        let (mut source, _) = BoundedSource::new(Box::new(inner), b"abc".to_vec(), 10, 20);
+        let mut expected = b"abc".to_vec();
+        expected.extend(10..20);
+        for cut in 1..14 {
+            source.seek(SeekFrom::Start(0)).expect("seeks");
+            let mut seen = Vec::new();
+            let mut piece = vec![0; cut];
+            while let Ok(count @ 1..) = source.read(&mut piece) {
+                seen.extend_from_slice(&piece[..count]);
+            }
+            assert_eq!(seen, expected, "cut by {cut}");
         }
-        let mut expected: Vec<u8> = (10..40).collect();
-        expected[3..7].fill(0xAA);
-        assert_eq!(seen, expected);
-        assert_eq!(source.seek(SeekFrom::End(-1)).expect("seeks"), 29);
+        let mut byte = [0];
+        assert_eq!(source.seek(SeekFrom::End(-1)).expect("seeks"), 12);
         assert_eq!(source.read(&mut byte).expect("reads"), 1);
-        assert_eq!(byte[0], 39);
+        assert_eq!(byte[0], 19);
         assert_eq!(source.seek(SeekFrom::Start(1 << 40)).expect("seeks"), 1 << 40);
         assert_eq!(source.read(&mut byte).expect("reads"), 0);
         assert!(source.seek(SeekFrom::Start(u64::MAX)).is_err());
+        assert!(source.seek(SeekFrom::End(-100)).is_err());
     }
 
     #[test]
     fn a_step_cannot_read_without_end() {
-        let (mut source, watch) =
-            BoundedSource::new(Box::new(Cursor::new(vec![0; 128 << 20])), 0, 128 << 20, vec![])
-                .expect("opens");
+        let inner = Cursor::new(vec![0; 128 << 20]);
+        let (mut source, watch) = BoundedSource::new(Box::new(inner), Vec::new(), 0, 128 << 20);
         let mut buffer = vec![0; 100 << 20];
         assert_eq!(source.read(&mut buffer).expect("reads"), 64 << 20);
         assert!(source.read(&mut buffer).is_err());

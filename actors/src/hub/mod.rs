@@ -1,1 +1,0 @@
-//! Subscriptions of one status socket.

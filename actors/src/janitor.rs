@@ -1,0 +1,196 @@
+//! Deletes what nobody needs: objects the index gave to the garbage, and orphans of a crash. Never deletes an object that
+//! a row names.
+
+use crate::ports::clock::Clock;
+use crate::ports::files::{FileError, FileStore};
+use crate::ports::store::{EpochMs, StorageRef, Store, StoreError};
+use crate::supervise::{Exit, ExitGuard};
+use actix::prelude::*;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Objects looked at in one go.
+const PAGE: u32 = 200;
+/// Orphans remembered between two sweeps; more are found by the next ones.
+const MAX_SUSPECTS: usize = 10_000;
+
+/// When the janitor works.
+#[derive(Clone, Copy, Debug)]
+pub struct JanitorConfig {
+    /// How often garbage is deleted.
+    pub garbage_every: Duration,
+    /// How often orphans are looked for.
+    pub orphans_every: Duration,
+    /// How long an object must be without a row before it counts as an orphan: longer than any upload or attempt needs
+    /// between writing an object and naming it.
+    pub orphan_grace: Duration,
+}
+
+/// Why a sweep stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// The index failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The object storage failed.
+    #[error(transparent)]
+    Files(#[from] FileError),
+}
+
+/// Sweeps once before anything else runs, when no other process shares the folder: every object without a row is an
+/// orphan of a crash then. Returns how many were deleted.
+pub async fn sweep_at_start(
+    store: &dyn Store,
+    files: &dyn FileStore,
+    clock: &dyn Clock,
+) -> Result<u64, SweepError> {
+    let mut deleted = delete_garbage(store, files, clock).await?;
+    let mut after = None;
+    loop {
+        let objects = files.list(after.as_ref(), PAGE, 0).await?;
+        let Some(last) = objects.last().cloned() else { return Ok(deleted) };
+        for orphan in store.unreferenced(objects).await? {
+            files.delete(&orphan).await?;
+            deleted += 1;
+        }
+        after = Some(last);
+    }
+}
+
+/// Deletes the garbage that is due; returns how many objects went.
+pub async fn delete_garbage(
+    store: &dyn Store,
+    files: &dyn FileStore,
+    clock: &dyn Clock,
+) -> Result<u64, SweepError> {
+    let mut deleted = 0;
+    loop {
+        let due = store.garbage(clock.now(), PAGE).await?;
+        let last_page = due.len() < PAGE as usize;
+        for object in due {
+            files.delete(&object).await?;
+            store.garbage_deleted(&object).await?;
+            deleted += 1;
+        }
+        if last_page {
+            return Ok(deleted);
+        }
+    }
+}
+
+/// Objects seen without a row, and when first; an object is deleted only if it still has none after the grace.
+#[derive(Default, Debug)]
+struct Suspects {
+    since: HashMap<StorageRef, EpochMs>,
+}
+
+impl Suspects {
+    async fn sweep(
+        mut self,
+        store: &dyn Store,
+        files: &dyn FileStore,
+        clock: &dyn Clock,
+        grace: Duration,
+    ) -> Result<(Self, u64), SweepError> {
+        let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
+        let mut seen = HashMap::new();
+        let mut deleted = 0;
+        let mut after = None;
+        loop {
+            let objects = files.list(after.as_ref(), PAGE, grace.as_secs()).await?;
+            let Some(last) = objects.last().cloned() else {
+                self.since = seen;
+                return Ok((self, deleted));
+            };
+            for object in store.unreferenced(objects).await? {
+                let now = clock.now();
+                let since = self.since.get(&object).copied().unwrap_or(now);
+                if now >= since.plus_ms(grace_ms) {
+                    files.delete(&object).await?;
+                    deleted += 1;
+                } else if seen.len() < MAX_SUSPECTS {
+                    seen.insert(object, since);
+                }
+            }
+            after = Some(last);
+        }
+    }
+}
+
+/// Works in the background for the life of the process.
+pub struct Janitor {
+    store: Arc<dyn Store>,
+    files: Arc<dyn FileStore>,
+    clock: Arc<dyn Clock>,
+    config: JanitorConfig,
+    suspects: Suspects,
+    guard: ExitGuard,
+}
+
+/// Stop; what is left waits for the next start.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct StopCleaning;
+
+impl Janitor {
+    /// Prepares the actor; `guard` reports its end to the root.
+    pub fn new(
+        store: Arc<dyn Store>,
+        files: Arc<dyn FileStore>,
+        clock: Arc<dyn Clock>,
+        config: JanitorConfig,
+        guard: ExitGuard,
+    ) -> Self {
+        Self { store, files, clock, config, suspects: Suspects::default(), guard }
+    }
+
+    fn garbage(&mut self, ctx: &mut Context<Self>) {
+        let (store, files, clock) = (self.store.clone(), self.files.clone(), self.clock.clone());
+        let deleting = async move { delete_garbage(&*store, &*files, &*clock).await };
+        ctx.spawn(deleting.into_actor(self).map(|deleted, actor, ctx| {
+            log("garbage", deleted);
+            ctx.run_later(actor.config.garbage_every, Self::garbage);
+        }));
+    }
+
+    fn orphans(&mut self, ctx: &mut Context<Self>) {
+        let (store, files, clock) = (self.store.clone(), self.files.clone(), self.clock.clone());
+        let (suspects, grace) = (std::mem::take(&mut self.suspects), self.config.orphan_grace);
+        let sweeping = async move { suspects.sweep(&*store, &*files, &*clock, grace).await };
+        ctx.spawn(sweeping.into_actor(self).map(|swept, actor, ctx| {
+            let deleted = swept.map(|(suspects, deleted)| {
+                actor.suspects = suspects;
+                deleted
+            });
+            log("orphans", deleted);
+            ctx.run_later(actor.config.orphans_every, Self::orphans);
+        }));
+    }
+}
+
+fn log(what: &'static str, deleted: Result<u64, SweepError>) {
+    match deleted {
+        Ok(0) => {}
+        Ok(deleted) => tracing::info!(what, deleted, "objects deleted"),
+        Err(error) => tracing::warn!(what, %error, "clean-up failed, tried again later"),
+    }
+}
+
+impl Actor for Janitor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.garbage(ctx);
+        self.orphans(ctx);
+    }
+}
+
+impl Handler<StopCleaning> for Janitor {
+    type Result = ();
+
+    fn handle(&mut self, _stop: StopCleaning, ctx: &mut Self::Context) {
+        self.guard.set(Exit::Drained);
+        ctx.stop();
+    }
+}

@@ -1,0 +1,259 @@
+//! The running of one lease: carries out what `state.rs` decides. Nothing here blocks; the file is read on a blocking
+//! thread, speech is recognised by the engine pool. Owned by the dispatcher, told through `JobOrder`.
+
+use crate::job::announce::{announce, percent};
+use crate::job::input::{self, INPUT_CAPACITY};
+use crate::job::messages::{JobConfig, JobOrder, JobPorts};
+use crate::job::pieces::{Hearing, Piece};
+use crate::job::retry::{Fault, Verdict, jitter};
+use crate::job::settle::{Settled, discard, settle};
+use crate::job::state::{Attempts, Effect, Event, State};
+use crate::ports::files::FileError;
+use crate::ports::store::{Artifact, EpochMs, Heartbeat, Job, Lease, StatusSeq, StoreError};
+use crate::supervise::ExitGuard;
+use crate::transcript::{Document, write_artifacts};
+use actix::prelude::*;
+use sottovoce_protocol::ids::ModelId;
+use sottovoce_protocol::jobs::JobStatus;
+use sottovoce_protocol::status::JobState;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+const MAILBOX: usize = 32;
+
+/// Runs one claim of a batch job, then stops.
+pub struct JobActor {
+    ports: JobPorts,
+    config: Arc<JobConfig>,
+    job: Job,
+    lease: Lease,
+    state: State,
+    artifacts: Vec<Artifact>,
+    heard_at: Instant,
+    beating: bool,
+    settle_failures: u32,
+    guard: ExitGuard,
+}
+
+impl JobActor {
+    /// Prepares the actor; `guard` reports its end to the dispatcher.
+    pub fn new(ports: JobPorts, config: Arc<JobConfig>, job: Job, lease: Lease, guard: ExitGuard) -> Self {
+        let attempts =
+            Attempts { attempt: job.attempt, max_attempts: job.max_attempts, backoff: config.retry };
+        let state = State::new(attempts, job.progress);
+        Self {
+            ports,
+            config,
+            job,
+            lease,
+            state,
+            artifacts: Vec::new(),
+            heard_at: Instant::now(),
+            beating: false,
+            settle_failures: 0,
+            guard,
+        }
+    }
+
+    fn step(&mut self, event: Event, ctx: &mut Context<Self>) {
+        let effects = self.state.step(event, self.ports.clock.now(), jitter(&*self.ports.ids));
+        for effect in effects {
+            match effect {
+                Effect::Write => self.write(ctx),
+                Effect::Settle(verdict) => self.settle(verdict, ctx),
+                Effect::Discard => self.discard(),
+                Effect::Stop(exit) => {
+                    self.guard.set(exit);
+                    ctx.stop();
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, ctx: &mut Context<Self>) {
+        let Some(object) = self.job.input.clone() else {
+            tracing::error!(job.id = %self.job.id, "job has no input");
+            return self.step(Event::Fault(Fault::Bug), ctx);
+        };
+        let files = self.ports.files.clone();
+        let opening = async move { files.open(&object).await };
+        ctx.spawn(opening.into_actor(self).map(|opened, actor, ctx| match opened {
+            Ok(file) => {
+                let (sender, receiver) = mpsc::channel(INPUT_CAPACITY);
+                let (media, voice) = (actor.ports.media.clone(), actor.ports.voice.clone());
+                let (max_s, segment) = (actor.config.max_audio_s, actor.config.segment);
+                tokio::task::spawn_blocking(move || {
+                    input::read(&*media, file, max_s, voice(), segment, &sender);
+                });
+                let hearing = Hearing::new(
+                    actor.ports.recogniser.clone(),
+                    actor.model(),
+                    actor.config.unit_within,
+                    actor.config.lanes,
+                    receiver,
+                );
+                ctx.add_stream(hearing.into_stream());
+            }
+            Err(error) => actor.storage_failed("input not opened", &error, ctx),
+        }));
+    }
+
+    fn write(&mut self, ctx: &mut Context<Self>) {
+        let document = Document {
+            job: self.job.id,
+            language: self.language(),
+            engine: self.config.engine.clone(),
+            model: self.model().as_str().to_owned(),
+            duration_ms: self.state.duration_ms().unwrap_or_default(),
+            segments: self.state.take_segments(),
+        };
+        let (files, ids) = (self.ports.files.clone(), self.ports.ids.clone());
+        let (lease, now) = (self.lease, self.ports.clock.now());
+        let writing = async move { write_artifacts(&*files, &*ids, lease, document, now).await };
+        ctx.spawn(writing.into_actor(self).map(|written, actor, ctx| match written {
+            Ok(artifacts) => {
+                actor.artifacts = artifacts;
+                actor.step(Event::Written, ctx);
+            }
+            Err(error) => actor.storage_failed("artifacts not written", &error, ctx),
+        }));
+    }
+
+    fn storage_failed(&mut self, what: &'static str, error: &FileError, ctx: &mut Context<Self>) {
+        tracing::warn!(job.id = %self.job.id, attempt = self.job.attempt, %error, "{what}");
+        self.step(Event::Fault(Fault::Storage), ctx);
+    }
+
+    fn settle(&mut self, verdict: Verdict, ctx: &mut Context<Self>) {
+        let (ports, job, lease) = (self.ports.clone(), self.job.clone(), self.lease);
+        let artifacts = if verdict == Verdict::Finish { self.artifacts.clone() } else { Vec::new() };
+        let (progress, duration_ms) = (self.state.progress(), self.state.duration_ms());
+        let settling =
+            async move { settle(&ports, &job, lease, verdict, progress, artifacts, duration_ms).await };
+        ctx.spawn(settling.into_actor(self).map(move |settled, actor, ctx| match settled {
+            Settled::Done => actor.step(Event::Settled, ctx),
+            Settled::LeaseLost => actor.step(Event::NotSettled, ctx),
+            Settled::Unavailable => actor.settle_later(verdict, ctx),
+        }));
+    }
+
+    fn settle_later(&mut self, verdict: Verdict, ctx: &mut Context<Self>) {
+        self.settle_failures += 1;
+        if self.settle_failures >= self.config.settle_tries {
+            return self.step(Event::NotSettled, ctx);
+        }
+        let delay = self.config.settle.delay(self.settle_failures, jitter(&*self.ports.ids));
+        ctx.run_later(delay, move |actor, ctx| actor.settle(verdict, ctx));
+    }
+
+    fn discard(&self) {
+        let (ports, lease) = (self.ports.clone(), self.lease);
+        // Outlives the actor: a lost lease stops it at once.
+        actix_rt::spawn(async move { discard(&ports, lease).await });
+    }
+
+    fn beat_later(&mut self, ctx: &mut Context<Self>) {
+        ctx.run_later(self.config.heartbeat_every, |actor, ctx| {
+            actor.beat(ctx);
+            actor.beat_later(ctx);
+        });
+    }
+
+    fn beat(&mut self, ctx: &mut Context<Self>) {
+        if self.beating || !self.state.holds_lease() {
+            return;
+        }
+        if self.state.listens() && self.heard_at.elapsed() >= self.config.stall_after {
+            tracing::error!(job.id = %self.job.id, "job stalled");
+            return self.step(Event::Fault(Fault::Stalled), ctx);
+        }
+        self.beating = true;
+        let store = self.ports.store.clone();
+        let (lease, progress, duration_ms) = (self.lease, self.state.progress(), self.state.duration_ms());
+        let lease_until = lease_end(self.ports.clock.now(), self.config.lease);
+        let beating = async move { store.heartbeat(lease, lease_until, progress, duration_ms).await };
+        ctx.spawn(beating.into_actor(self).map(|answer, actor, ctx| {
+            actor.beating = false;
+            actor.beaten(answer, ctx);
+        }));
+    }
+
+    fn beaten(&mut self, answer: Result<(Heartbeat, StatusSeq), StoreError>, ctx: &mut Context<Self>) {
+        match answer {
+            Ok((Heartbeat::Held, seq)) => {
+                let bus = self.ports.bus.clone();
+                let account = self.job.account;
+                let state = JobState {
+                    job: self.job.id,
+                    seq: seq.0,
+                    status: JobStatus::Processing,
+                    progress: percent(self.state.progress()),
+                    error_code: None,
+                };
+                ctx.spawn(async move { announce(&*bus, account, &state).await }.into_actor(self));
+            }
+            Ok((Heartbeat::CancelRequested, _)) => self.step(Event::CancelRequested, ctx),
+            Err(StoreError::LeaseLost | StoreError::NotFound) => {
+                tracing::warn!(job.id = %self.job.id, epoch = self.lease.epoch.0, "lease lost, work dropped");
+                self.step(Event::LeaseLost, ctx);
+            }
+            // The next beat tries again; a lease that runs out meanwhile is fenced by its epoch.
+            Err(error) => tracing::warn!(job.id = %self.job.id, %error, "heartbeat not written"),
+        }
+    }
+
+    fn model(&self) -> ModelId {
+        self.job.params.model.as_deref().map_or_else(|| self.config.default_model.clone(), ModelId::new)
+    }
+
+    fn language(&self) -> String {
+        self.job.params.language.clone().unwrap_or_else(|| self.config.default_language.clone())
+    }
+}
+
+/// Returns when a lease taken now ends.
+pub(crate) fn lease_end(now: EpochMs, lease: Duration) -> EpochMs {
+    now.plus_ms(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
+}
+
+impl Actor for JobActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        self.beat_later(ctx);
+        self.open(ctx);
+    }
+}
+
+impl StreamHandler<Piece> for JobActor {
+    fn handle(&mut self, piece: Piece, ctx: &mut Self::Context) {
+        self.heard_at = Instant::now();
+        match &piece {
+            Piece::Refused { code, detail } => {
+                tracing::info!(job.id = %self.job.id, %code, %detail, "input refused");
+            }
+            Piece::Failed { fault, detail } => {
+                tracing::warn!(job.id = %self.job.id, attempt = self.job.attempt, ?fault, %detail, "attempt failed");
+            }
+            Piece::Opened { .. } | Piece::Heard { .. } | Piece::Ended { .. } => {}
+        }
+        self.step(Event::Piece(piece), ctx);
+    }
+
+    /// The stream's end is told by its last piece; the actor lives on to write and settle.
+    fn finished(&mut self, _ctx: &mut Self::Context) {}
+}
+
+impl Handler<JobOrder> for JobActor {
+    type Result = ();
+
+    fn handle(&mut self, order: JobOrder, ctx: &mut Self::Context) {
+        match order {
+            JobOrder::Release => self.step(Event::Release, ctx),
+            JobOrder::Beat => self.beat(ctx),
+        }
+    }
+}

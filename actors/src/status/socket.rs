@@ -1,0 +1,415 @@
+//! `StatusSocket`: one subscriber. Owns its subscriptions, timers and what waits to be sent; the row is the truth, the bus
+//! only says that it changed.
+
+use crate::mailbox::Tell;
+use crate::ports::bus::{BusItem, BusMessage, StatusBus, Subscription, Topic};
+use crate::ports::store::{Job, JobQuery, Store, StoreError};
+use crate::socket::ACTOR_MAILBOX;
+use crate::socket::gate::Gate;
+use crate::socket::messages::{Attach, Drain, FromPump, SocketEvent, ToPump};
+use crate::socket::outbox::{Keep, Outbox};
+use crate::status::rate::Rate;
+use crate::status::subscriptions::{Seen, topic};
+use crate::supervise::{Exit, ExitGuard};
+use actix::prelude::*;
+use futures_util::stream;
+use sottovoce_protocol::close_code::{self, Close};
+use sottovoce_protocol::error_code::ErrorCode;
+use sottovoce_protocol::ids::{AccountId, JobId};
+use sottovoce_protocol::status::{Caption, ClientMessage, JobState, Op, ServerMessage};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Settings of all status sockets.
+#[derive(Clone, Copy, Debug)]
+pub struct StatusConfig {
+    /// Pause between pings.
+    pub ping_interval: Duration,
+    /// A ping unanswered for so long ends the socket.
+    pub pong_timeout: Duration,
+    /// The first message must come within this.
+    pub first_message: Duration,
+    /// Messages a second that a client may send.
+    pub messages_per_second: u32,
+    /// Subscriptions a socket may hold.
+    pub subscriptions: usize,
+    /// Frames in flight to a client.
+    pub credit_window: u32,
+    /// Bytes that may wait for a client beyond the window.
+    pub outbox_bytes: usize,
+}
+
+/// The ports a status socket uses.
+#[derive(Clone)]
+pub struct StatusPorts {
+    /// The index.
+    pub store: Arc<dyn Store>,
+    /// The doorbell.
+    pub bus: Arc<dyn StatusBus>,
+}
+
+/// Everything a status socket is born with.
+pub struct StatusStart {
+    /// Who subscribes.
+    pub account: AccountId,
+    /// Settings.
+    pub config: StatusConfig,
+    /// Ports.
+    pub ports: StatusPorts,
+    /// The gate of its socket.
+    pub gate: Arc<Gate>,
+    /// Cuts the connection when the peer no longer reads; must not block.
+    pub cut: Box<dyn Fn() + Send>,
+    /// Hears how the socket ended.
+    pub exit: ExitGuard,
+}
+
+/// Jobs whose state is sent when a client subscribes to all.
+const ALL_JOBS_SNAPSHOT: u32 = 100;
+
+/// One subscriber.
+pub struct StatusSocket {
+    account: AccountId,
+    config: StatusConfig,
+    ports: StatusPorts,
+    gate: Arc<Gate>,
+    cut: Box<dyn Fn() + Send>,
+    exit: ExitGuard,
+    pump: Option<Tell<ToPump>>,
+    outbox: Outbox,
+    seen: Seen,
+    subscriptions: HashMap<Topic, SpawnHandle>,
+    rate: Rate,
+    opened: Instant,
+    spoke: bool,
+    last_ping: Instant,
+    unanswered_ping: Option<Instant>,
+}
+
+impl StatusSocket {
+    /// Makes a subscriber; `Actor::start` runs it on the current arbiter.
+    pub fn new(start: StatusStart) -> Self {
+        let now = Instant::now();
+        Self {
+            outbox: Outbox::new(start.config.credit_window, start.config.outbox_bytes),
+            rate: Rate::new(start.config.messages_per_second, now),
+            account: start.account,
+            config: start.config,
+            ports: start.ports,
+            gate: start.gate,
+            cut: start.cut,
+            exit: start.exit,
+            pump: None,
+            seen: Seen::default(),
+            subscriptions: HashMap::new(),
+            opened: now,
+            spoke: false,
+            last_ping: now,
+            unanswered_ping: None,
+        }
+    }
+
+    fn on_text(&mut self, text: &str, ctx: &mut Context<Self>) {
+        self.spoke = true;
+        if !self.rate.take(Instant::now()) {
+            return self.close(close_code::TOO_MANY, ctx);
+        }
+        let message = match serde_json::from_str::<ClientMessage>(text) {
+            Ok(message) => message,
+            Err(error) => return self.refuse(ErrorCode::BadRequest, &error.to_string(), None, ctx),
+        };
+        let topic = match topic(&message, self.account) {
+            Ok(topic) => topic,
+            Err(code) => {
+                let detail = "name exactly one of job, jobs or captions";
+                return self.refuse(code, detail, message.job.or(message.captions), ctx);
+            }
+        };
+        if let Some(handle) = self.subscriptions.remove(&topic) {
+            ctx.cancel_future(handle);
+        }
+        if let Topic::Job(job) = topic {
+            self.seen.forget(job);
+        }
+        if message.op == Op::Unsubscribe {
+            return;
+        }
+        if self.subscriptions.len() >= self.config.subscriptions {
+            return self.close(close_code::TOO_MANY, ctx);
+        }
+        self.subscribe(topic, message.since, ctx);
+    }
+
+    /// Subscribes first and reads the row second, so that no change falls between the two.
+    fn subscribe(&mut self, topic: Topic, since: Option<u64>, ctx: &mut Context<Self>) {
+        let (ports, account) = (self.ports.clone(), self.account);
+        let opening = async move {
+            let replay_from = if matches!(topic, Topic::Captions(_)) { since } else { None };
+            let subscription = ports.bus.subscribe(topic, replay_from).await.map_err(|error| {
+                tracing::warn!(cause = %error, "a subscription could not be opened");
+                ErrorCode::Internal
+            })?;
+            let jobs = match topic {
+                Topic::Job(job) | Topic::Captions(job) => vec![read(&*ports.store, account, job).await?],
+                Topic::Account(_) => read_all(&*ports.store, account).await?,
+            };
+            Ok((jobs, subscription))
+        };
+        let handle = ctx.spawn(opening.into_actor(self).map(
+            move |opened: Result<(Vec<Job>, Box<dyn Subscription>), ErrorCode>, actor, ctx| match opened {
+                Ok((jobs, subscription)) => {
+                    if let (Topic::Job(job), Some(seq)) = (topic, since) {
+                        actor.seen.since(job, seq);
+                    }
+                    actor.opened(topic, &jobs, subscription, ctx);
+                }
+                Err(code) => {
+                    actor.subscriptions.remove(&topic);
+                    let job = match topic {
+                        Topic::Job(job) | Topic::Captions(job) => Some(job),
+                        Topic::Account(_) => None,
+                    };
+                    actor.refuse(code, detail_of(code), job, ctx);
+                }
+            },
+        ));
+        self.subscriptions.insert(topic, handle);
+    }
+
+    fn opened(
+        &mut self,
+        topic: Topic,
+        jobs: &[Job],
+        subscription: Box<dyn Subscription>,
+        ctx: &mut Context<Self>,
+    ) {
+        for job in jobs {
+            let state = state_of(job);
+            self.seen.advance(&state);
+            self.send(Keep::Always, &ServerMessage::Snapshot(state), ctx);
+        }
+        let items = stream::unfold(subscription, |mut subscription| async move {
+            let item = subscription.next().await?;
+            Some((item, subscription))
+        });
+        let follow = actix::fut::wrap_stream::<_, Self>(items)
+            .map(move |item, actor, ctx| actor.on_item(topic, item, ctx))
+            .finish()
+            .map(move |(), actor, _| {
+                actor.subscriptions.remove(&topic);
+            });
+        let handle = ctx.spawn(follow);
+        self.subscriptions.insert(topic, handle);
+    }
+
+    fn on_item(&mut self, topic: Topic, item: BusItem, ctx: &mut Context<Self>) {
+        match (topic, item) {
+            (Topic::Captions(_), BusItem::Message(message)) => self.caption(&message, ctx),
+            // A caption's place in the order tells the client of the gap.
+            (Topic::Captions(_), BusItem::Gap) => {}
+            (_, BusItem::Message(message)) => match serde_json::from_slice::<JobState>(&message.body) {
+                Ok(state) => self.status(state, ctx),
+                Err(error) => tracing::error!(cause = %error, "the bus carried no job state"),
+            },
+            (Topic::Job(job), BusItem::Gap) => self.read_again(Some(job), ctx),
+            (Topic::Account(_), BusItem::Gap) => self.read_again(None, ctx),
+        }
+    }
+
+    fn caption(&mut self, message: &BusMessage, ctx: &mut Context<Self>) {
+        match serde_json::from_slice::<Caption>(&message.body) {
+            Ok(caption) => {
+                let keep = if caption.is_final {
+                    Keep::Always
+                } else {
+                    Keep::NewestOf(key(caption.job, caption.channel))
+                };
+                self.send(keep, &ServerMessage::Caption(caption), ctx);
+            }
+            Err(error) => tracing::error!(cause = %error, "the bus carried no caption"),
+        }
+    }
+
+    fn status(&mut self, state: JobState, ctx: &mut Context<Self>) {
+        if self.seen.advance(&state) {
+            let keep = Keep::NewestOf(key(state.job, u16::MAX));
+            self.send(keep, &ServerMessage::Status(state), ctx);
+        }
+    }
+
+    fn read_again(&mut self, job: Option<JobId>, ctx: &mut Context<Self>) {
+        let (store, account) = (self.ports.store.clone(), self.account);
+        let read = async move {
+            match job {
+                Some(job) => read(&*store, account, job).await.map(|job| vec![job]),
+                None => read_all(&*store, account).await,
+            }
+        };
+        ctx.spawn(read.into_actor(self).map(|jobs, actor, ctx| {
+            for job in jobs.unwrap_or_default() {
+                actor.status(state_of(&job), ctx);
+            }
+        }));
+    }
+
+    fn refuse(&mut self, code: ErrorCode, detail: &str, job: Option<JobId>, ctx: &mut Context<Self>) {
+        self.send(Keep::Always, &ServerMessage::Error { code, detail: detail.to_owned(), job }, ctx);
+    }
+
+    fn send(&mut self, keep: Keep, message: &ServerMessage, ctx: &mut Context<Self>) {
+        // Wire types hold strings, numbers and lists only: serialising them cannot fail.
+        let text = serde_json::to_string(message).unwrap_or_default();
+        if self.outbox.push(keep, text).is_err() {
+            return self.close(close_code::STATUS_SLOW, ctx);
+        }
+        self.flush_outbox();
+    }
+
+    fn flush_outbox(&mut self) {
+        let Some(pump) = &self.pump else { return };
+        while let Some(text) = self.outbox.next() {
+            // Within the credit window the pump has room; one that has closed reports itself as gone.
+            let _ = pump.tell(ToPump::Text(text));
+        }
+    }
+
+    fn tell_pump(&self, message: ToPump) {
+        if let Some(pump) = &self.pump {
+            let _ = pump.tell(message);
+        }
+    }
+
+    fn close(&mut self, close: Close, ctx: &mut Context<Self>) {
+        self.tell_pump(ToPump::Close(close));
+        if close == close_code::STATUS_SLOW {
+            (self.cut)();
+        }
+        self.exit.set(if close == close_code::GOING_AWAY { Exit::Drained } else { Exit::Done });
+        ctx.stop();
+    }
+
+    fn tick(&mut self, ctx: &mut Context<Self>) {
+        const TICK: Duration = Duration::from_millis(500);
+        ctx.run_later(TICK, |actor, ctx| actor.tick(ctx));
+        let now = Instant::now();
+        if self.gate.is_gone() {
+            self.exit.set(Exit::Done);
+            return ctx.stop();
+        }
+        if !self.spoke && now - self.opened >= self.config.first_message {
+            return self.close(close_code::POLICY, ctx);
+        }
+        if self.unanswered_ping.is_some_and(|since| now - since >= self.config.pong_timeout) {
+            return self.close(close_code::STATUS_SLOW, ctx);
+        }
+        if self.unanswered_ping.is_none() && now - self.last_ping >= self.config.ping_interval {
+            self.last_ping = now;
+            self.unanswered_ping = Some(now);
+            self.tell_pump(ToPump::Ping);
+        }
+    }
+}
+
+/// A key for what may be conflated: one a job and channel.
+fn key(job: JobId, channel: u16) -> u64 {
+    let (high, low) = job.as_uuid().as_u64_pair();
+    high ^ low.rotate_left(17) ^ u64::from(channel)
+}
+
+fn state_of(job: &Job) -> JobState {
+    JobState {
+        job: job.id,
+        seq: job.seq.0,
+        status: job.status,
+        progress: (job.progress.0 / 10).min(100) as u8,
+        error_code: job.error_code,
+    }
+}
+
+fn detail_of(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::NotFound => "no such job",
+        ErrorCode::StorageUnavailable => "the index does not answer, subscribe again in a moment",
+        _ => "the subscription could not be opened, try again in a moment",
+    }
+}
+
+async fn read(store: &dyn Store, account: AccountId, job: JobId) -> Result<Job, ErrorCode> {
+    store.job(account, job).await.map_err(code_of)
+}
+
+async fn read_all(store: &dyn Store, account: AccountId) -> Result<Vec<Job>, ErrorCode> {
+    let query = JobQuery { account, status: None, job_type: None, before: None, limit: ALL_JOBS_SNAPSHOT };
+    store.jobs(query).await.map_err(code_of)
+}
+
+fn code_of(error: StoreError) -> ErrorCode {
+    match error {
+        StoreError::NotFound => ErrorCode::NotFound,
+        error => {
+            tracing::warn!(cause = %error, "a job could not be read for a subscriber");
+            ErrorCode::StorageUnavailable
+        }
+    }
+}
+
+impl Actor for StatusSocket {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(ACTOR_MAILBOX);
+        self.tick(ctx);
+    }
+}
+
+impl Handler<Attach> for StatusSocket {
+    type Result = ();
+
+    fn handle(&mut self, Attach(pump): Attach, _: &mut Self::Context) {
+        self.pump = Some(pump);
+        self.flush_outbox();
+    }
+}
+
+impl Handler<FromPump> for StatusSocket {
+    type Result = ();
+
+    fn handle(&mut self, message: FromPump, ctx: &mut Self::Context) {
+        self.tell_pump(ToPump::Taken);
+        match message {
+            FromPump::Text { text, wire_bytes } => {
+                self.gate.release(wire_bytes);
+                self.on_text(&text, ctx);
+            }
+            FromPump::Binary { .. } | FromPump::Empty => self.close(close_code::POLICY, ctx),
+        }
+    }
+}
+
+impl Handler<SocketEvent> for StatusSocket {
+    type Result = ();
+
+    fn handle(&mut self, event: SocketEvent, ctx: &mut Self::Context) {
+        match event {
+            SocketEvent::Pong => self.unanswered_ping = None,
+            SocketEvent::Sent(frames) => {
+                self.outbox.credit(frames);
+                self.flush_outbox();
+            }
+            SocketEvent::Gone => {
+                self.exit.set(Exit::Done);
+                ctx.stop();
+            }
+        }
+    }
+}
+
+impl Handler<Drain> for StatusSocket {
+    type Result = ();
+
+    fn handle(&mut self, _: Drain, ctx: &mut Self::Context) {
+        self.close(close_code::GOING_AWAY, ctx);
+    }
+}

@@ -1,0 +1,276 @@
+//! Segments to subtitle cues: at most two lines of 42 characters and seven seconds each, never two at a time. Pure.
+//! The limits are those common to broadcasters' subtitle guidelines.
+
+use sottovoce_protocol::transcript::{Segment, Word};
+
+const LINE_CHARS: usize = 42;
+const CUE_LINES: usize = 2;
+const MAX_CUE_MS: u64 = 7_000;
+/// A cue is shown at least this long where the next one leaves room.
+const COMFORT_MS: u64 = 1_000;
+/// The least a cue is shown when channels speak at once.
+const LEAST_MS: u64 = 400;
+/// A pause within a segment from which a new cue begins.
+const PAUSE_MS: u64 = 1_500;
+/// A sentence that has lasted so long ends its cue.
+const SENTENCE_MS: u64 = 1_500;
+
+/// One subtitle.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cue {
+    /// Shown from, in milliseconds.
+    pub start_ms: u64,
+    /// Shown until, in milliseconds; after `start_ms`, and not after the next cue's start.
+    pub end_ms: u64,
+    /// One or two lines.
+    pub lines: Vec<String>,
+}
+
+struct TimedText {
+    text: String,
+    start_ms: u64,
+    end_ms: u64,
+}
+
+/// Cuts the segments of a settled document into cues, in order of time.
+pub(crate) fn cues(segments: &[Segment]) -> Vec<Cue> {
+    let mut cues: Vec<Cue> = Vec::new();
+    for segment in segments {
+        cut_segment(segment, &mut cues);
+    }
+    cues.sort_by_key(|cue| cue.start_ms);
+    keep_apart(&mut cues);
+    cues
+}
+
+fn cut_segment(segment: &Segment, cues: &mut Vec<Cue>) {
+    let mut pending: Vec<TimedText> = Vec::new();
+    for word in timed_words(segment) {
+        if pending.last().is_some_and(|last| ends_cue(&pending, last, &word)) {
+            cues.push(cue_of(&pending));
+            pending.clear();
+        }
+        pending.push(word);
+    }
+    if !pending.is_empty() {
+        cues.push(cue_of(&pending));
+    }
+}
+
+fn ends_cue(pending: &[TimedText], last: &TimedText, next: &TimedText) -> bool {
+    let start_ms = pending.first().map_or(0, |first| first.start_ms);
+    let sentence_over =
+        last.text.ends_with(['.', '?', '!', '…']) && last.end_ms.saturating_sub(start_ms) >= SENTENCE_MS;
+    let paused = next.start_ms.saturating_sub(last.end_ms) >= PAUSE_MS;
+    let too_long = next.end_ms.saturating_sub(start_ms) > MAX_CUE_MS;
+    let words = pending.iter().chain([next]).map(|word| word.text.as_str());
+    sentence_over || paused || too_long || wrap(words, LINE_CHARS).len() > CUE_LINES
+}
+
+/// Returns the words with whole milliseconds; words that are wider than a line are cut.
+fn timed_words(segment: &Segment) -> Vec<TimedText> {
+    let spoken = if segment.words.is_empty() { spread(segment) } else { segment.words.clone() };
+    let mut words = Vec::with_capacity(spoken.len());
+    for word in spoken {
+        let (start_ms, end_ms) = (milliseconds(word.start), milliseconds(word.end));
+        let letters: Vec<char> = word.word.trim().chars().collect();
+        let pieces = letters.len().div_ceil(LINE_CHARS) as u64;
+        let length_ms = end_ms.saturating_sub(start_ms).min(MAX_CUE_MS * pieces);
+        for (index, piece) in letters.chunks(LINE_CHARS).enumerate() {
+            words.push(TimedText {
+                text: piece.iter().collect(),
+                start_ms: start_ms + length_ms * index as u64 / pieces,
+                end_ms: start_ms + length_ms * (index as u64 + 1) / pieces,
+            });
+        }
+    }
+    words
+}
+
+/// Gives the words of a text without word times their share of its time, by letters.
+fn spread(segment: &Segment) -> Vec<Word> {
+    let letters = segment.text.split_whitespace().map(|word| word.chars().count()).sum::<usize>().max(1);
+    let second_per_letter = (segment.end - segment.start).max(0.0) / letters as f64;
+    let mut at = segment.start;
+    segment
+        .text
+        .split_whitespace()
+        .map(|word| {
+            let start = at;
+            at += word.chars().count() as f64 * second_per_letter;
+            Word { word: word.to_owned(), start, end: at, confidence: segment.confidence }
+        })
+        .collect()
+}
+
+fn cue_of(words: &[TimedText]) -> Cue {
+    let texts = || words.iter().map(|word| word.text.as_str());
+    let letters: usize = texts().map(|text| text.chars().count() + 1).sum::<usize>().saturating_sub(1);
+    let mut lines = wrap(texts(), LINE_CHARS);
+    if lines.len() > 1 {
+        // Two lines of like width read better than a long and a short one.
+        for width in letters.div_ceil(CUE_LINES)..LINE_CHARS {
+            let balanced = wrap(texts(), width);
+            if balanced.len() <= CUE_LINES && balanced.iter().all(|line| line.chars().count() <= LINE_CHARS) {
+                lines = balanced;
+                break;
+            }
+        }
+    }
+    let start_ms = words.first().map_or(0, |word| word.start_ms);
+    let end_ms = words.last().map_or(start_ms, |word| word.end_ms);
+    Cue { start_ms, end_ms: end_ms.min(start_ms + MAX_CUE_MS), lines }
+}
+
+fn wrap<'a>(words: impl Iterator<Item = &'a str>, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut used = 0;
+    for word in words {
+        let letters = word.chars().count();
+        match lines.last_mut() {
+            Some(line) if used + 1 + letters <= width => {
+                line.push(' ');
+                line.push_str(word);
+                used += 1 + letters;
+            }
+            _ => {
+                lines.push(word.to_owned());
+                used = letters;
+            }
+        }
+    }
+    lines
+}
+
+/// Lengthens flashes where there is room and ends each cue before the next.
+fn keep_apart(cues: &mut [Cue]) {
+    for index in 0..cues.len() {
+        let next_ms = cues.get(index + 1).map(|next| next.start_ms);
+        let cue = &mut cues[index];
+        cue.end_ms = cue.end_ms.max(cue.start_ms + COMFORT_MS);
+        let Some(next_ms) = next_ms else { continue };
+        cue.end_ms = cue.end_ms.min(next_ms.max(cue.start_ms + LEAST_MS));
+        let end_ms = cue.end_ms;
+        let next = &mut cues[index + 1];
+        next.start_ms = next.start_ms.max(end_ms);
+        next.end_ms = next.end_ms.max(next.start_ms);
+    }
+}
+
+fn milliseconds(seconds: f64) -> u64 {
+    (seconds.max(0.0) * 1000.0).round() as u64
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A segment whose words last 0.3 s each.
+    pub(crate) fn segment(start: f64, text: &str) -> Segment {
+        let words: Vec<Word> = text
+            .split_whitespace()
+            .enumerate()
+            .map(|(index, word)| Word {
+                word: word.to_owned(),
+                start: start + index as f64 * 0.3,
+                end: start + index as f64 * 0.3 + 0.3,
+                confidence: 0.9,
+            })
+            .collect();
+        let end = words.last().map_or(start, |word| word.end);
+        Segment { id: 0, start, end, text: text.to_owned(), confidence: 0.9, channel: 0, words }
+    }
+
+    fn assert_fit_for_screen(cues: &[Cue]) {
+        for cue in cues {
+            assert!(cue.end_ms > cue.start_ms, "{cue:?}");
+            assert!(cue.end_ms - cue.start_ms <= MAX_CUE_MS, "{cue:?}");
+            assert!((1..=CUE_LINES).contains(&cue.lines.len()), "{cue:?}");
+            assert!(cue.lines.iter().all(|line| line.chars().count() <= LINE_CHARS), "{cue:?}");
+        }
+        assert!(cues.windows(2).all(|pair| pair[0].end_ms <= pair[1].start_ms), "{cues:?}");
+    }
+
+    fn words_of(cues: &[Cue]) -> String {
+        cues.iter().flat_map(|cue| cue.lines.clone()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_long_segment_becomes_cues_that_fit() {
+        let text = "it was the best of times it was the worst of times it was the age of wisdom it was the age of \
+                    foolishness it was the epoch of belief it was the epoch of incredulity";
+        let cues = cues(&[segment(10.0, text)]);
+        assert!(cues.len() >= 2);
+        assert_fit_for_screen(&cues);
+        assert_eq!(words_of(&cues), text);
+        assert_eq!(cues[0].start_ms, 10_000);
+    }
+
+    #[test]
+    fn slow_speech_is_cut_by_time() {
+        let mut slow = segment(0.0, "a b c d e f");
+        for (index, word) in slow.words.iter_mut().enumerate() {
+            word.start = index as f64 * 2.0;
+            word.end = word.start + 1.9;
+        }
+        let cues = cues(&[slow]);
+        assert_fit_for_screen(&cues);
+        assert_eq!(cues.len(), 2);
+    }
+
+    #[test]
+    fn a_sentence_ends_its_cue_and_two_lines_are_balanced() {
+        let cues = cues(&[segment(
+            0.0,
+            "He said that the house was not for sale any more at all. Nobody knew why.",
+        )]);
+        assert_eq!(cues[0].lines, ["He said that the house was", "not for sale any more at all."]);
+        assert_eq!(cues[1].lines, ["Nobody knew why."]);
+    }
+
+    #[test]
+    fn a_text_without_word_times_and_without_spaces_still_fits() {
+        let mut bare = segment(0.0, &"字".repeat(200));
+        bare.words.clear();
+        bare.end = 12.0;
+        let cues = cues(&[bare]);
+        assert_fit_for_screen(&cues);
+        assert_eq!(words_of(&cues).replace(' ', ""), "字".repeat(200));
+    }
+
+    #[test]
+    fn channels_that_speak_at_once_take_turns() {
+        let mut other = segment(1.0, "yes yes");
+        other.channel = 1;
+        let cues = cues(&[segment(0.0, "one two three four five six seven eight nine ten"), other]);
+        assert_fit_for_screen(&cues);
+        assert_eq!(cues.len(), 2);
+    }
+
+    #[test]
+    fn random_segments_fit() {
+        let seed = 0x5eed_u64;
+        let mut state = seed;
+        let mut random = move |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        let mut segments = Vec::new();
+        let mut at = 0.0;
+        for _ in 0..200 {
+            let text = (0..random(40) + 1)
+                .map(|_| "x".repeat(random(60) as usize + 1))
+                .collect::<Vec<_>>()
+                .join(" ");
+            let mut next = segment(at, &text);
+            next.channel = random(2) as u16;
+            at += random(9000) as f64 / 1000.0;
+            segments.push(next);
+        }
+        println!("seed {seed}");
+        let said: usize = segments.iter().map(|segment| segment.text.replace(' ', "").len()).sum();
+        let cues = cues(&segments);
+        assert_fit_for_screen(&cues);
+        assert_eq!(words_of(&cues).replace(' ', "").len(), said);
+    }
+}

@@ -1,0 +1,31 @@
+//! The command line: one subcommand a kind of run. Exit status: 0 all promises kept, 1 some broken, 2 could not run.
+
+use crate::error::LoadError;
+use crate::live::LiveArgs;
+use clap::{Parser, Subcommand};
+
+/// Load, soak, accuracy and abuse client of Sottovoce, over its public API only.
+#[derive(Parser, Debug)]
+#[command(name = "sottovoce-loadtest", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Real-time streams: lag, loss, promises, CPU and memory of the server.
+    Live(Box<LiveArgs>),
+}
+
+impl Cli {
+    /// Carries out the command; returns whether the server kept its promises.
+    ///
+    /// # Errors
+    /// When the run could not be carried out.
+    pub async fn run(self) -> Result<bool, LoadError> {
+        match self.command {
+            Command::Live(args) => args.run().await,
+        }
+    }
+}
