@@ -11,5 +11,6 @@ pub mod lifecycle;
 pub mod models;
 pub mod speech;
 pub mod storage;
+pub mod system;
 pub mod telemetry;
 pub mod ws;

@@ -62,7 +62,7 @@ async fn all_queued_jobs_end_and_no_more_than_allowed_run_at_once() {
     assert_eq!(most, 2);
     for id in jobs {
         assert_eq!((world.row(id).status, world.row(id).attempt), (JobStatus::Done, 1));
-        let first = world.bus.states(id)[0].clone();
+        let first = world.states(id)[0].clone();
         assert_eq!(first.status, JobStatus::Processing, "announced when it was claimed");
     }
 }
@@ -191,7 +191,7 @@ async fn a_dead_streams_finals_become_its_artifacts() {
     let mut log = log_line(&segment(0, 0.5, "said and sent"));
     log.extend(log_line(&segment(1, 4.0, "sent too")));
     log.extend_from_slice(b"{\"id\":2,\"sta");
-    world.files.put(&log_ref(id), &log);
+    world.files.put(&log_ref(id), log);
 
     start(&world, 1);
     until("it fails", || world.row(id).status == JobStatus::Failed).await;
@@ -199,7 +199,7 @@ async fn a_dead_streams_finals_become_its_artifacts() {
     assert_eq!((row.error_code, row.duration_ms), (Some(ErrorCode::LeaseExpired), Some(5_500)));
     assert_eq!(world.transcript(id).text, "said and sent sent too");
     assert_eq!(world.artifact(id, ArtifactKind::Transcript), b"said and sent\n\nsent too\n");
-    assert!(world.store.thrown().contains(&log_ref(id)), "the log is garbage now");
+    assert!(world.store.all_garbage().contains(&log_ref(id)), "the log is garbage now");
 }
 
 #[actix::test]

@@ -26,6 +26,12 @@ use tokio::sync::oneshot;
 /// Attempts a final or batch unit gets.
 const ATTEMPTS: u8 = 2;
 
+/// Returns the time of the pool's threads.
+#[expect(clippy::disallowed_methods, reason = "OS threads have no runtime whose virtual time they could follow")]
+fn thread_time() -> Instant {
+    Instant::now()
+}
+
 /// The pool's size and limits.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct PoolConfig {
@@ -121,7 +127,7 @@ impl EnginePool {
         let shared = Arc::new(Shared {
             engine,
             config,
-            started: Instant::now(),
+            started: thread_time(),
             state: Mutex::new(State {
                 queue: Queue::new(queue),
                 pieces: VecDeque::new(),
@@ -458,7 +464,7 @@ impl Shared {
     fn listen(&self) {
         while let Some(piece) = self.next_piece() {
             let Piece { mut ear, audio, flush, reply } = piece;
-            let begun = Instant::now();
+            let begun = thread_time();
             let listened = catch_unwind(AssertUnwindSafe(move || {
                 let heard = hear(&mut *ear, &audio, flush);
                 Listened { ear: Some(ear), heard }

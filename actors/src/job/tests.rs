@@ -2,18 +2,18 @@
 
 use crate::job::{JobActor, JobConfig, JobOrder, JobPorts};
 use crate::mailbox::Tell;
-use crate::ports::clock::{Clock, Ids};
+use crate::ports::bus::Topic;
 use crate::ports::store::{EpochMs, Job, Lease, NewJob, StorageRef, Store, Submitted};
 use crate::supervise::{Backoff, Exit, ExitGuard};
-use crate::testkit::engine::LoudnessDetector;
 use crate::testkit::{
-    CountingIds, Fault, MemoryFiles, MemoryStore, RecordingBus, ScriptedEngine, ScriptedMedia,
-    ScriptedRecogniser, TokioClock,
+    Fault, LoudnessDetector, MemoryBus, MemoryFiles, MemoryStore, ScriptedEngine, ScriptedMedia,
+    ScriptedRecogniser, SeededIds, VirtualClock,
 };
 use actix::prelude::*;
 use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::ids::{AccountId, JobId, ModelId, NodeId};
 use sottovoce_protocol::jobs::{ArtifactKind, JobParams, JobStatus, JobType};
+use sottovoce_protocol::status::JobState;
 use sottovoce_protocol::transcript::Transcript;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,9 +24,9 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Everything around the actors, shared by the dispatcher's tests.
 pub(crate) struct World {
-    pub store: Arc<MemoryStore>,
+    pub store: MemoryStore,
     pub files: MemoryFiles,
-    pub bus: RecordingBus,
+    pub bus: MemoryBus,
     pub recogniser: ScriptedRecogniser,
     pub ports: JobPorts,
     pub config: JobConfig,
@@ -37,18 +37,17 @@ pub(crate) struct World {
 impl World {
     pub fn new(engine: ScriptedEngine) -> Self {
         tokio::time::pause();
-        let store = Arc::new(MemoryStore::default());
-        let (files, bus) = (MemoryFiles::default(), RecordingBus::default());
+        let (store, files, bus) = (MemoryStore::new(), MemoryFiles::new(), MemoryBus::new());
         let recogniser = ScriptedRecogniser::new(engine);
-        let ids = Arc::new(CountingIds::default());
+        let ids = Arc::new(SeededIds::new(1));
         let ports = JobPorts {
-            store: store.clone(),
+            store: Arc::new(store.clone()),
             files: Arc::new(files.clone()),
             bus: Arc::new(bus.clone()),
             recogniser: Arc::new(recogniser.clone()),
             voice: Arc::new(|| Box::new(LoudnessDetector)),
             media: Arc::new(ScriptedMedia),
-            clock: Arc::new(TokioClock::default()),
+            clock: Arc::new(VirtualClock::at(EpochMs(1_767_225_600_000))),
             ids: ids.clone(),
         };
         let config = JobConfig {
@@ -109,6 +108,12 @@ impl World {
         self.store.row(id).unwrap()
     }
 
+    /// Returns the states that were published of a job, in order.
+    pub fn states(&self, id: JobId) -> Vec<JobState> {
+        let published = self.bus.published(Topic::Job(id));
+        published.iter().map(|message| serde_json::from_slice(&message.body).unwrap()).collect()
+    }
+
     pub fn transcript(&self, id: JobId) -> Transcript {
         serde_json::from_slice(&self.artifact(id, ArtifactKind::Json)).unwrap()
     }
@@ -159,9 +164,9 @@ async fn a_file_becomes_artifacts_with_times_of_the_whole_audio() {
     assert!(world.artifact(id, ArtifactKind::Srt).starts_with(b"1\n00:00:00,0"));
     assert!(world.artifact(id, ArtifactKind::Vtt).starts_with(b"WEBVTT\n\n00:00:00.0"));
 
-    let states = world.bus.states(id);
+    let states = world.states(id);
     assert_eq!(states.last().map(|state| (state.status, state.progress)), Some((JobStatus::Done, 100)));
-    assert_eq!(world.store.thrown().into_iter().map(|object| object.0).collect::<Vec<_>>(), [format!("uploads/{id}")]);
+    assert_eq!(world.store.all_garbage(), [StorageRef(format!("uploads/{id}"))]);
 }
 
 #[actix::test]
@@ -201,12 +206,11 @@ async fn our_faults_are_retried_later_until_the_attempts_are_spent() {
     assert_eq!(world.store.claim(world.node, world.now(), world.now()).await.unwrap(), None, "not due yet");
 
     tokio::time::advance(Duration::from_secs(13)).await;
-    world.files.fail_next(1);
+    world.files.set_broken(true);
     assert_eq!(world.run().await, Exit::Done);
     assert_eq!((world.row(id).status, world.row(id).attempt), (JobStatus::Queued, 2));
 
     tokio::time::advance(Duration::from_secs(25)).await;
-    world.files.fail_next(1);
     assert_eq!(world.run().await, Exit::Done);
     let row = world.row(id);
     assert_eq!((row.status, row.error_code), (JobStatus::Failed, Some(ErrorCode::StorageUnavailable)));
@@ -249,7 +253,7 @@ async fn heartbeats_hold_the_lease_and_progress_only_grows() {
         }
     }
     assert!(world.now().0 - began.0 > 2 * LEASE.as_millis() as i64, "longer than two leases");
-    let states = world.bus.states(id);
+    let states = world.states(id);
     assert!(states.len() > 6, "{states:?}");
     assert!(states.windows(2).all(|pair| pair[0].progress <= pair[1].progress && pair[0].seq <= pair[1].seq));
     assert!(states.iter().any(|state| (20..90).contains(&state.progress)), "{states:?}");
@@ -267,7 +271,7 @@ async fn a_cancelled_job_stops_within_a_heartbeat() {
     assert_eq!(exit.await.unwrap(), Exit::Done);
     assert!(world.now().0 - asked.0 <= HEARTBEAT.as_millis() as i64);
     assert_eq!(world.row(id).error_code, Some(ErrorCode::Canceled));
-    assert_eq!(world.files.names(), [format!("uploads/{id}")], "no artifact");
+    assert_eq!(world.files.names(), [StorageRef(format!("uploads/{id}"))], "no artifact");
 }
 
 #[actix::test]
@@ -276,7 +280,9 @@ async fn a_zombie_writes_nothing() {
     let (job, lease) = world.claim().await;
     let (_orders, exit) = world.start(job, lease);
     tokio::time::sleep(Duration::from_secs(5)).await;
-    world.store.steal_lease(id);
+    let other = NodeId::from_uuid(world.ports.ids.uuid());
+    let far = world.now().plus_ms(600_000);
+    assert_eq!(world.store.take_over(other, true, far, world.now(), 1).await.unwrap().len(), 1);
     let before = world.row(id);
     assert_eq!(exit.await.unwrap(), Exit::Failed);
     assert_eq!(world.row(id), before);

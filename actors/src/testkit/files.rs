@@ -1,37 +1,41 @@
-//! Objects in memory, with planned outages.
+//! Objects in memory.
 
 use crate::ports::files::{FileError, FileStore, ObjectWriter, ReadSeek, Stored};
 use crate::ports::store::StorageRef;
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::StreamExt;
-use futures_util::stream::{BoxStream, iter};
+use futures_util::stream::{self, BoxStream, StreamExt};
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Cursor;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-#[derive(Debug, Default)]
-struct Inner {
-    objects: BTreeMap<StorageRef, Vec<u8>>,
-    outage: u32,
-}
+/// Largest piece that a read yields.
+const PIECE_BYTES: usize = 64 * 1024;
 
-/// The objects. Clones share them.
-#[derive(Clone, Debug, Default)]
-pub struct MemoryFiles {
-    inner: Arc<Mutex<Inner>>,
+/// Keeps objects in a map. Clones share all. The checksum it tells is not SHA-256: nothing in a test may rely on it.
+#[derive(Clone, Default)]
+pub struct MemoryFiles(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    objects: BTreeMap<StorageRef, Vec<u8>>,
+    broken: bool,
 }
 
 impl MemoryFiles {
-    /// Makes the next calls answer `Unavailable`.
-    pub fn fail_next(&self, calls: u32) {
-        self.lock().outage = calls;
+    /// Makes an empty store.
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    /// Puts an object.
-    pub fn put(&self, object: &StorageRef, content: &[u8]) {
-        self.lock().objects.insert(object.clone(), content.to_vec());
+    /// Makes all calls fail, or work again.
+    pub fn set_broken(&self, broken: bool) {
+        self.lock().broken = broken;
+    }
+
+    /// Puts an object in place.
+    pub fn put(&self, object: &StorageRef, content: impl Into<Vec<u8>>) {
+        self.lock().objects.insert(object.clone(), content.into());
     }
 
     /// Returns an object's content.
@@ -39,66 +43,60 @@ impl MemoryFiles {
         self.lock().objects.get(object).cloned()
     }
 
-    /// Returns the names of all objects.
-    pub fn names(&self) -> Vec<String> {
-        self.lock().objects.keys().map(|object| object.0.clone()).collect()
+    /// Returns the names of all objects, in order.
+    pub fn names(&self) -> Vec<StorageRef> {
+        self.lock().objects.keys().cloned().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn open_up(&self) -> Result<MutexGuard<'_, Inner>, FileError> {
-        let mut inner = self.lock();
-        if inner.outage > 0 {
-            inner.outage -= 1;
-            return Err(FileError::Unavailable("planned outage".into()));
-        }
-        Ok(inner)
+    fn working(&self) -> Result<MutexGuard<'_, State>, FileError> {
+        let state = self.lock();
+        if state.broken { Err(FileError::Unavailable("planned fault".into())) } else { Ok(state) }
+    }
+
+    fn found(&self, object: &StorageRef) -> Result<Vec<u8>, FileError> {
+        self.working()?.objects.get(object).cloned().ok_or(FileError::NotFound)
     }
 }
 
-struct Writer {
+struct MemoryWriter {
     files: MemoryFiles,
     object: StorageRef,
     content: Vec<u8>,
 }
 
 #[async_trait]
-impl ObjectWriter for Writer {
+impl ObjectWriter for MemoryWriter {
     async fn write(&mut self, chunk: Bytes) -> Result<(), FileError> {
+        drop(self.files.working()?);
         self.content.extend_from_slice(&chunk);
         Ok(())
     }
 
     async fn finish(self: Box<Self>) -> Result<Stored, FileError> {
-        // Not SHA-256, which this crate does not know: any stable digest tells contents apart.
-        let mut hash = DefaultHasher::new();
-        self.content.hash(&mut hash);
-        let stored = Stored {
-            size_bytes: self.content.len() as u64,
-            sha256: format!("{:016x}", hash.finish()).repeat(4),
-        };
-        self.files.open_up()?.objects.insert(self.object, self.content);
-        Ok(stored)
+        let size_bytes = self.content.len() as u64;
+        self.files.working()?.objects.insert(self.object, self.content);
+        Ok(Stored { size_bytes, sha256: format!("{size_bytes:064x}") })
     }
 }
 
 #[async_trait]
 impl FileStore for MemoryFiles {
     async fn create(&self, object: &StorageRef) -> Result<Box<dyn ObjectWriter>, FileError> {
-        self.open_up()?;
-        Ok(Box::new(Writer { files: self.clone(), object: object.clone(), content: Vec::new() }))
+        drop(self.working()?);
+        Ok(Box::new(MemoryWriter { files: self.clone(), object: object.clone(), content: Vec::new() }))
     }
 
     async fn append(&self, object: &StorageRef, lines: Bytes) -> Result<(), FileError> {
-        self.open_up()?.objects.entry(object.clone()).or_default().extend_from_slice(&lines);
+        self.working()?.objects.entry(object.clone()).or_default().extend_from_slice(&lines);
         Ok(())
     }
 
     async fn size(&self, object: &StorageRef) -> Result<u64, FileError> {
-        let inner = self.open_up()?;
-        inner.objects.get(object).map(|content| content.len() as u64).ok_or(FileError::NotFound)
+        Ok(self.found(object)?.len() as u64)
     }
 
     async fn read(
@@ -107,21 +105,20 @@ impl FileStore for MemoryFiles {
         offset: u64,
         length: u64,
     ) -> Result<BoxStream<'static, Result<Bytes, FileError>>, FileError> {
-        let inner = self.open_up()?;
-        let content = inner.objects.get(object).ok_or(FileError::NotFound)?;
-        let part = content.get(offset as usize..(offset + length) as usize).ok_or(FileError::BadRange)?;
-        let chunks: Vec<_> = part.chunks(1024).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
-        Ok(iter(chunks).boxed())
+        let content = self.found(object)?;
+        let end = offset.checked_add(length).filter(|end| *end <= content.len() as u64);
+        let wanted = &content[offset as usize..end.ok_or(FileError::BadRange)? as usize];
+        let pieces: Vec<_> =
+            wanted.chunks(PIECE_BYTES).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+        Ok(stream::iter(pieces).boxed())
     }
 
     async fn open(&self, object: &StorageRef) -> Result<Box<dyn ReadSeek>, FileError> {
-        let inner = self.open_up()?;
-        let content = inner.objects.get(object).ok_or(FileError::NotFound)?;
-        Ok(Box::new(Cursor::new(content.clone())))
+        Ok(Box::new(Cursor::new(self.found(object)?)))
     }
 
     async fn delete(&self, object: &StorageRef) -> Result<(), FileError> {
-        self.open_up()?.objects.remove(object);
+        self.working()?.objects.remove(object);
         Ok(())
     }
 
@@ -131,8 +128,8 @@ impl FileStore for MemoryFiles {
         limit: u32,
         _stale_s: u64,
     ) -> Result<Vec<StorageRef>, FileError> {
-        let inner = self.open_up()?;
-        let later = inner.objects.keys().filter(|object| after.is_none_or(|after| *object > after));
+        let state = self.working()?;
+        let later = state.objects.keys().filter(|name| after.is_none_or(|after| *name > after));
         Ok(later.take(limit as usize).cloned().collect())
     }
 }

@@ -17,6 +17,7 @@ use std::time::Instant;
 const RATE: usize = 16_000;
 const UTTERANCE: usize = 8 * RATE;
 
+#[expect(clippy::disallowed_methods, reason = "measures wall time, and has no runtime")]
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [models_dir, mode, model, files @ ..] = &arguments[..] else {
