@@ -145,7 +145,10 @@ impl Engine for ScriptedEngine {
             Some(Fault::Panic) => std::panic::panic_any("planned panic"),
             Some(Fault::Fail) => return Err(EngineError::Failed("planned failure".into())),
             Some(Fault::Hold(hold)) => hold.hold(),
-            #[expect(clippy::disallowed_methods, reason = "a slow engine blocks its worker thread, no arbiter")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "a slow engine blocks its worker thread, no arbiter"
+            )]
             Some(Fault::Slow(time)) => std::thread::sleep(time),
             None => {}
         }

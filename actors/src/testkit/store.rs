@@ -1,0 +1,417 @@
+//! The index in memory: the semantics of the `Store` port without a database. No events, no fairness between accounts.
+
+use crate::ports::store::{
+    Artifact, Changed, Deleted, EpochMs, Failure, Finish, Heartbeat, Idempotency, Job, JobQuery, KeyOwner,
+    Lease, LeaseEpoch, NewApiKey, NewJob, NewStream, Permille, SecretHash, StatusSeq, StorageRef, Store,
+    StoreError, Submitted,
+};
+use async_trait::async_trait;
+use sottovoce_protocol::error_code::ErrorCode;
+use sottovoce_protocol::ids::{AccountId, ApiKeyId, JobId, NodeId};
+use sottovoce_protocol::jobs::JobStatus;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Keeps rows in maps. Clones share all.
+#[derive(Clone, Default)]
+pub struct MemoryStore(Arc<Mutex<Index>>);
+
+#[derive(Default)]
+struct Index {
+    accounts: HashMap<String, AccountId>,
+    keys: HashMap<SecretHash, NewApiKey>,
+    rows: BTreeMap<JobId, Row>,
+    idempotency: HashMap<(AccountId, String), (Idempotency, JobId)>,
+    garbage: BTreeMap<StorageRef, EpochMs>,
+    failing: u32,
+}
+
+struct Row {
+    job: Job,
+    deleted: bool,
+    run_at: EpochMs,
+    lease: Option<(NodeId, EpochMs)>,
+}
+
+impl Row {
+    fn changed(&mut self) -> Changed {
+        self.job.seq.0 += 1;
+        Changed { job: self.job.id, account: self.job.account, seq: self.job.seq }
+    }
+
+    fn lease_to(&mut self, node: NodeId, until: EpochMs) -> (Job, Lease) {
+        self.job.status = JobStatus::Processing;
+        self.job.epoch.0 += 1;
+        self.job.seq.0 += 1;
+        self.lease = Some((node, until));
+        (self.job.clone(), Lease { job: self.job.id, epoch: self.job.epoch })
+    }
+}
+
+impl Index {
+    fn leased(&mut self, lease: Lease) -> Result<&mut Row, StoreError> {
+        let held = |row: &&mut Row| row.job.status == JobStatus::Processing && row.job.epoch == lease.epoch;
+        self.rows.get_mut(&lease.job).filter(held).ok_or(StoreError::LeaseLost)
+    }
+
+    fn end(
+        &mut self,
+        lease: Lease,
+        code: Option<ErrorCode>,
+        artifacts: Vec<Artifact>,
+        duration_ms: Option<u64>,
+        now: EpochMs,
+    ) -> Result<Changed, StoreError> {
+        let row = self.leased(lease)?;
+        row.job.status = if code.is_some() { JobStatus::Failed } else { JobStatus::Done };
+        if code.is_none() {
+            row.job.progress = Permille(1000);
+        }
+        row.job.error_code = code;
+        row.job.duration_ms = duration_ms.or(row.job.duration_ms);
+        row.job.completed_at = Some(now);
+        row.lease = None;
+        let input = row.job.input.take();
+        let changed = row.changed();
+        let named: Vec<StorageRef> = artifacts.iter().map(|artifact| artifact.storage.clone()).collect();
+        row.job.artifacts = artifacts;
+        for object in &named {
+            self.garbage.remove(object);
+        }
+        self.throw(input, now);
+        Ok(changed)
+    }
+
+    fn requeue(&mut self, lease: Lease, run_at: EpochMs, counted: bool) -> Result<Changed, StoreError> {
+        let row = self.leased(lease)?;
+        if row.job.cancel_requested {
+            return self.end(lease, Some(ErrorCode::Canceled), Vec::new(), None, run_at);
+        }
+        row.job.status = JobStatus::Queued;
+        row.job.attempt -= u32::from(!counted);
+        row.run_at = run_at;
+        row.lease = None;
+        Ok(row.changed())
+    }
+
+    fn is_named(&self, object: &StorageRef) -> bool {
+        self.rows.values().any(|row| {
+            row.job.input.as_ref() == Some(object)
+                || row.job.artifacts.iter().any(|artifact| artifact.storage == *object)
+        })
+    }
+
+    fn throw(&mut self, objects: impl IntoIterator<Item = StorageRef>, due_at: EpochMs) {
+        for object in objects {
+            if !self.is_named(&object) {
+                let due = self.garbage.entry(object).or_insert(due_at);
+                *due = due_at.min(*due);
+            }
+        }
+    }
+}
+
+impl MemoryStore {
+    /// Makes an empty index.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes the next `calls` calls answer `Unavailable`.
+    pub fn fail_next(&self, calls: u32) {
+        self.lock().failing = calls;
+    }
+
+    /// Returns a job whatever its owner, deleted ones too.
+    pub fn row(&self, id: JobId) -> Option<Job> {
+        self.lock().rows.get(&id).map(|row| row.job.clone())
+    }
+
+    /// Returns all objects that are garbage, due or not.
+    pub fn all_garbage(&self) -> Vec<StorageRef> {
+        self.lock().garbage.keys().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Index> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn index(&self) -> Result<MutexGuard<'_, Index>, StoreError> {
+        let mut index = self.lock();
+        if index.failing > 0 {
+            index.failing -= 1;
+            return Err(StoreError::Unavailable("planned fault".into()));
+        }
+        Ok(index)
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn ensure_account(
+        &self,
+        email: &str,
+        new_id: AccountId,
+        _now: EpochMs,
+    ) -> Result<AccountId, StoreError> {
+        Ok(*self.index()?.accounts.entry(email.to_lowercase()).or_insert(new_id))
+    }
+
+    async fn add_api_key(&self, key: NewApiKey) -> Result<(), StoreError> {
+        self.index()?.keys.insert(key.secret_hash.clone(), key);
+        Ok(())
+    }
+
+    async fn revoke_api_key(&self, id: ApiKeyId, now: EpochMs) -> Result<(), StoreError> {
+        self.index()?.keys.values_mut().filter(|key| key.id == id).for_each(|key| key.expires_at = Some(now));
+        Ok(())
+    }
+
+    async fn has_api_keys(&self) -> Result<bool, StoreError> {
+        Ok(self.index()?.keys.values().any(|key| key.expires_at.is_none()))
+    }
+
+    async fn use_api_key(&self, hash: &SecretHash, now: EpochMs) -> Result<KeyOwner, StoreError> {
+        let index = self.index()?;
+        let key = index.keys.get(hash).filter(|key| key.expires_at.is_none_or(|end| now < end));
+        let key = key.ok_or(StoreError::NotFound)?;
+        Ok(KeyOwner { key: key.id, account: key.account, scopes: String::new() })
+    }
+
+    async fn submit(&self, new: NewJob) -> Result<Submitted, StoreError> {
+        let mut index = self.index()?;
+        if let Some(asked) = &new.idempotency
+            && let Some((known, job)) = index.idempotency.get(&(new.account, asked.key.clone()))
+            && new.now < known.expires_at
+        {
+            if known.request_hash != asked.request_hash {
+                return Err(StoreError::IdempotencyMismatch);
+            }
+            return index
+                .rows
+                .get(job)
+                .map(|row| Submitted::Replayed(row.job.clone()))
+                .ok_or(StoreError::NotFound);
+        }
+        let queued = |row: &&Row| row.job.account == new.account && row.job.status == JobStatus::Queued;
+        if index.rows.values().filter(queued).count() as u64 >= new.max_queued {
+            return Err(StoreError::TooManyJobs);
+        }
+        index.garbage.remove(&new.input);
+        if let Some(asked) = new.idempotency {
+            index.idempotency.insert((new.account, asked.key.clone()), (asked, new.id));
+        }
+        let job = Job {
+            id: new.id,
+            account: new.account,
+            job_type: new.params.job_type,
+            status: JobStatus::Queued,
+            seq: StatusSeq(1),
+            progress: Permille(0),
+            error_code: None,
+            params: new.params,
+            input: Some(new.input),
+            file_name: new.file_name,
+            duration_ms: None,
+            attempt: 0,
+            max_attempts: new.max_attempts,
+            epoch: LeaseEpoch(0),
+            cancel_requested: false,
+            created_at: new.now,
+            completed_at: None,
+            artifacts: Vec::new(),
+        };
+        index.rows.insert(new.id, Row { job: job.clone(), deleted: false, run_at: new.now, lease: None });
+        Ok(Submitted::New(job))
+    }
+
+    async fn open_stream(&self, stream: NewStream) -> Result<(Job, Lease), StoreError> {
+        let mut index = self.index()?;
+        let job = Job {
+            id: stream.id,
+            account: stream.account,
+            job_type: stream.params.job_type,
+            status: JobStatus::Processing,
+            seq: StatusSeq(0),
+            progress: Permille(0),
+            error_code: None,
+            params: stream.params,
+            input: Some(stream.log),
+            file_name: None,
+            duration_ms: None,
+            attempt: 1,
+            max_attempts: 1,
+            epoch: LeaseEpoch(0),
+            cancel_requested: false,
+            created_at: stream.now,
+            completed_at: None,
+            artifacts: Vec::new(),
+        };
+        let mut row = Row { job, deleted: false, run_at: stream.now, lease: None };
+        let leased = row.lease_to(stream.node, stream.lease_until);
+        index.rows.insert(stream.id, row);
+        Ok(leased)
+    }
+
+    async fn claim(
+        &self,
+        node: NodeId,
+        lease_until: EpochMs,
+        now: EpochMs,
+    ) -> Result<Option<(Job, Lease)>, StoreError> {
+        let mut index = self.index()?;
+        let due =
+            index.rows.values_mut().filter(|row| row.job.status == JobStatus::Queued && row.run_at <= now);
+        let first = due.min_by_key(|row| {
+            (std::cmp::Reverse(row.job.params.priority.unwrap_or(0)), row.run_at, row.job.id)
+        });
+        Ok(first.map(|row| {
+            row.job.attempt += 1;
+            row.lease_to(node, lease_until)
+        }))
+    }
+
+    async fn heartbeat(
+        &self,
+        lease: Lease,
+        lease_until: EpochMs,
+        progress: Permille,
+        duration_ms: Option<u64>,
+    ) -> Result<(Heartbeat, StatusSeq), StoreError> {
+        let mut index = self.index()?;
+        let row = index.leased(lease)?;
+        if let Some((_, until)) = &mut row.lease {
+            *until = lease_until;
+        }
+        let known = (row.job.progress.max(progress), duration_ms.or(row.job.duration_ms));
+        if known != (row.job.progress, row.job.duration_ms) {
+            (row.job.progress, row.job.duration_ms) = known;
+            row.changed();
+        }
+        let asked = if row.job.cancel_requested { Heartbeat::CancelRequested } else { Heartbeat::Held };
+        Ok((asked, row.job.seq))
+    }
+
+    async fn finish(&self, lease: Lease, finish: Finish) -> Result<Changed, StoreError> {
+        self.index()?.end(lease, None, finish.artifacts, Some(finish.duration_ms), finish.now)
+    }
+
+    async fn fail(&self, lease: Lease, failure: Failure) -> Result<Changed, StoreError> {
+        let Failure { code, artifacts, duration_ms, now } = failure;
+        self.index()?.end(lease, Some(code), artifacts, duration_ms, now)
+    }
+
+    async fn retry(&self, lease: Lease, run_at: EpochMs) -> Result<Changed, StoreError> {
+        self.index()?.requeue(lease, run_at, true)
+    }
+
+    async fn release(&self, lease: Lease, now: EpochMs) -> Result<Changed, StoreError> {
+        self.index()?.requeue(lease, now, false)
+    }
+
+    async fn take_over(
+        &self,
+        node: NodeId,
+        lone_node: bool,
+        lease_until: EpochMs,
+        now: EpochMs,
+        limit: u32,
+    ) -> Result<Vec<(Job, Lease)>, StoreError> {
+        let mut index = self.index()?;
+        let lost = |row: &&mut Row| {
+            row.lease.is_some_and(|(owner, until)| until < now || (lone_node && owner != node))
+        };
+        let rows = index.rows.values_mut().filter(lost).take(limit as usize);
+        Ok(rows.map(|row| row.lease_to(node, lease_until)).collect())
+    }
+
+    async fn job(&self, account: AccountId, id: JobId) -> Result<Job, StoreError> {
+        let index = self.index()?;
+        let row = index.rows.get(&id).filter(|row| row.job.account == account && !row.deleted);
+        row.map(|row| row.job.clone()).ok_or(StoreError::NotFound)
+    }
+
+    async fn jobs(&self, query: JobQuery) -> Result<Vec<Job>, StoreError> {
+        let index = self.index()?;
+        let wanted = |row: &&Row| {
+            let job = &row.job;
+            job.account == query.account
+                && !row.deleted
+                && query.status.is_none_or(|status| status == job.status)
+                && query.job_type.is_none_or(|job_type| job_type == job.job_type)
+                && query.before.is_none_or(|before| (job.created_at, job.id) < before)
+        };
+        let mut jobs: Vec<Job> = index.rows.values().filter(wanted).map(|row| row.job.clone()).collect();
+        jobs.sort_by_key(|job| std::cmp::Reverse((job.created_at, job.id)));
+        jobs.truncate(query.limit as usize);
+        Ok(jobs)
+    }
+
+    async fn delete(
+        &self,
+        account: AccountId,
+        id: JobId,
+        now: EpochMs,
+    ) -> Result<(Deleted, Changed), StoreError> {
+        let mut index = self.index()?;
+        let row =
+            index.rows.get_mut(&id).filter(|row| row.job.account == account).ok_or(StoreError::NotFound)?;
+        match row.job.status {
+            JobStatus::Processing => {
+                if !row.job.cancel_requested {
+                    row.job.cancel_requested = true;
+                    row.job.seq.0 += 1;
+                }
+                Ok((Deleted::Stopping, Changed { job: id, account, seq: row.job.seq }))
+            }
+            JobStatus::Queued | JobStatus::Done | JobStatus::Failed => {
+                if row.job.status == JobStatus::Queued {
+                    row.job.status = JobStatus::Failed;
+                    row.job.error_code = Some(ErrorCode::Canceled);
+                    row.job.completed_at = Some(now);
+                }
+                if !row.deleted {
+                    row.deleted = true;
+                    row.job.seq.0 += 1;
+                }
+                let artifacts = std::mem::take(&mut row.job.artifacts);
+                let objects =
+                    artifacts.into_iter().map(|artifact| artifact.storage).chain(row.job.input.take());
+                let objects: Vec<StorageRef> = objects.collect();
+                let changed = Changed { job: id, account, seq: row.job.seq };
+                index.throw(objects, now);
+                Ok((Deleted::Gone, changed))
+            }
+        }
+    }
+
+    async fn queued(&self) -> Result<u64, StoreError> {
+        Ok(self.index()?.rows.values().filter(|row| row.job.status == JobStatus::Queued).count() as u64)
+    }
+
+    async fn add_garbage(&self, objects: Vec<StorageRef>, due_at: EpochMs) -> Result<(), StoreError> {
+        self.index()?.throw(objects, due_at);
+        Ok(())
+    }
+
+    async fn garbage(&self, now: EpochMs, limit: u32) -> Result<Vec<StorageRef>, StoreError> {
+        let index = self.index()?;
+        let due = index.garbage.iter().filter(|(_, due_at)| **due_at <= now);
+        Ok(due.take(limit as usize).map(|(object, _)| object.clone()).collect())
+    }
+
+    async fn garbage_deleted(&self, object: &StorageRef) -> Result<(), StoreError> {
+        self.index()?.garbage.remove(object);
+        Ok(())
+    }
+
+    async fn unreferenced(&self, objects: Vec<StorageRef>) -> Result<Vec<StorageRef>, StoreError> {
+        let index = self.index()?;
+        let orphan = |object: &StorageRef| !index.is_named(object) && !index.garbage.contains_key(object);
+        Ok(objects.into_iter().filter(orphan).collect())
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.index().map(|_| ())
+    }
+}

@@ -1,0 +1,70 @@
+//! The one origin policy, used by CORS and, because browsers do not apply CORS to WebSockets, before every upgrade.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+/// The exact origins that may call from a browser.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Origins {
+    allowed: BTreeSet<String>,
+}
+
+impl Origins {
+    /// Allows the listed origins (a final slash is ignored).
+    pub fn listed<'a>(origins: impl IntoIterator<Item = &'a str>) -> Self {
+        let allowed = origins
+            .into_iter()
+            .map(|origin| origin.trim_end_matches('/').to_ascii_lowercase())
+            .filter(|origin| !origin.is_empty())
+            .collect();
+        Self { allowed }
+    }
+
+    /// Allows the server's own address too, under its loopback names: the embedded mode.
+    #[must_use]
+    pub fn with_own(mut self, bound: SocketAddr) -> Self {
+        let port = bound.port();
+        for host in ["127.0.0.1", "localhost", "[::1]"] {
+            self.allowed.insert(format!("http://{host}:{port}"));
+        }
+        self.allowed.insert(format!("http://{bound}"));
+        self
+    }
+
+    /// Returns whether the value of an `Origin` header is allowed; `null` never is.
+    pub fn allows(&self, origin: &[u8]) -> bool {
+        std::str::from_utf8(origin).is_ok_and(|origin| self.allowed.contains(origin))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_exact_origins_pass() {
+        let origins = Origins::listed(["https://captions.example.org/", ""])
+            .with_own(SocketAddr::from(([127, 0, 0, 1], 7070)));
+        for allowed in [
+            "https://captions.example.org",
+            "http://127.0.0.1:7070",
+            "http://localhost:7070",
+            "http://[::1]:7070",
+        ] {
+            assert!(origins.allows(allowed.as_bytes()), "{allowed}");
+        }
+        for refused in [
+            "",
+            "null",
+            "http://captions.example.org",
+            "https://captions.example.org.evil.test",
+            "https://captions.example.org:444",
+            "http://localhost",
+            "http://localhost:7071",
+            "https://localhost:7070",
+        ] {
+            assert!(!origins.allows(refused.as_bytes()), "{refused}");
+        }
+        assert!(!origins.allows(b"\xff"));
+    }
+}

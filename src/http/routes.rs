@@ -1,0 +1,130 @@
+//! The route table: the one list that registers handlers, and that tests compare with the OpenAPI document and the
+//! authorization matrix.
+
+use crate::http::error::ApiError;
+use crate::http::state::HttpState;
+use crate::http::{artifacts, headers, health, jobs, openapi, request_id, upload};
+use actix_web::middleware::from_fn;
+use actix_web::{HttpRequest, Route, web};
+
+/// Methods in use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verb {
+    /// `GET`; `HEAD` is answered alike, without the body.
+    Get,
+    /// `POST`.
+    Post,
+    /// `DELETE`.
+    Delete,
+}
+
+impl Verb {
+    /// Returns the method's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// Who may call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// Anyone.
+    Open,
+    /// A key with this scope.
+    Scope(&'static str),
+}
+
+/// One route.
+pub struct Endpoint {
+    /// Method.
+    pub verb: Verb,
+    /// Path with `{names}`.
+    pub path: &'static str,
+    /// Who may call; the handler's `Guarded<…>` enforces it, a test compares the two.
+    pub access: Access,
+    /// Attaches the handler.
+    pub to: fn(Route) -> Route,
+}
+
+/// Every route of the main listener; the routes of one path stand together.
+pub const ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        verb: Verb::Post,
+        path: "/saas/jobs",
+        access: Access::Scope("jobs:write"),
+        to: |route| route.to(upload::submit),
+    },
+    Endpoint {
+        verb: Verb::Get,
+        path: "/saas/jobs",
+        access: Access::Scope("jobs:read"),
+        to: |route| route.to(jobs::list),
+    },
+    Endpoint {
+        verb: Verb::Get,
+        path: "/saas/jobs/{id}",
+        access: Access::Scope("jobs:read"),
+        to: |route| route.to(jobs::show),
+    },
+    Endpoint {
+        verb: Verb::Delete,
+        path: "/saas/jobs/{id}",
+        access: Access::Scope("jobs:write"),
+        to: |route| route.to(jobs::delete),
+    },
+    Endpoint {
+        verb: Verb::Get,
+        path: "/saas/jobs/{id}/artifacts/{kind}",
+        access: Access::Scope("jobs:read"),
+        to: |route| route.to(artifacts::download),
+    },
+    Endpoint { verb: Verb::Get, path: "/livez", access: Access::Open, to: |route| route.to(health::live) },
+    Endpoint { verb: Verb::Get, path: "/readyz", access: Access::Open, to: |route| route.to(health::ready) },
+    Endpoint {
+        verb: Verb::Get,
+        path: "/openapi.json",
+        access: Access::Open,
+        to: |route| route.to(openapi::document),
+    },
+];
+
+/// Registers every route with its middleware. Called once per HTTP worker.
+pub fn configure(config: &mut web::ServiceConfig, state: HttpState) {
+    let cors = headers::cors(state.origins.clone());
+    config.app_data(web::Data::new(state)).service(
+        web::scope("")
+            .configure(register)
+            .default_service(web::to(|| async { Err::<&str, _>(ApiError::not_found()) }))
+            .wrap(cors)
+            .wrap(from_fn(headers::secure))
+            .wrap(from_fn(request_id::observe)),
+    );
+}
+
+fn register(config: &mut web::ServiceConfig) {
+    for endpoints in ENDPOINTS.chunk_by(|one, next| one.path == next.path) {
+        let mut resource = web::resource(endpoints[0].path);
+        for endpoint in endpoints {
+            resource = match endpoint.verb {
+                Verb::Get => resource.route((endpoint.to)(web::get())).route((endpoint.to)(web::head())),
+                Verb::Post => resource.route((endpoint.to)(web::post())),
+                Verb::Delete => resource.route((endpoint.to)(web::delete())),
+            };
+        }
+        config.service(resource.default_service(web::to(wrong_method)));
+    }
+}
+
+async fn wrong_method(request: HttpRequest) -> Result<&'static str, ApiError> {
+    let pattern = request.match_pattern().unwrap_or_default();
+    let allowed: Vec<&str> = ENDPOINTS
+        .iter()
+        .filter(|endpoint| endpoint.path == pattern)
+        .map(|endpoint| endpoint.verb.as_str())
+        .collect();
+    Err(ApiError::method_not_allowed(&allowed.join(", ")))
+}

@@ -1,0 +1,78 @@
+//! What handlers work with: ports, plain limits and the few values made at start. Built by `app.rs` only.
+
+use crate::http::cursor::CursorKey;
+use crate::http::limits::RateLimiter;
+use crate::http::origin::Origins;
+use sottovoce_actors::dispatcher::JobHint;
+use sottovoce_actors::ports::bus::StatusBus;
+use sottovoce_actors::ports::clock::{Clock, Ids};
+use sottovoce_actors::ports::engine::ModelInfo;
+use sottovoce_actors::ports::files::FileStore;
+use sottovoce_actors::ports::media::MediaDecoder;
+use sottovoce_actors::ports::store::Store;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// Quotas and sizes of the REST surface.
+#[derive(Clone, Debug)]
+pub struct HttpLimits {
+    /// Requests per minute of a key, and of an address without a valid key.
+    pub requests_per_minute: u32,
+    /// Largest upload, in bytes.
+    pub max_upload_bytes: u64,
+    /// Longest audio, in seconds.
+    pub max_audio_s: u64,
+    /// Uploads at the same time, of all accounts.
+    pub uploads_at_once: usize,
+    /// An upload may be silent for so long.
+    pub upload_idle: Duration,
+    /// Slowest upload, measured over `upload_window` of waiting for the client; 0 switches it off.
+    pub upload_min_bytes_per_s: u64,
+    /// See `upload_min_bytes_per_s`.
+    pub upload_window: Duration,
+    /// How long looking at an uploaded file may take before it is queued unseen.
+    pub probe_timeout: Duration,
+    /// Queued jobs of an account.
+    pub max_queued_jobs: u64,
+    /// Attempts at a job.
+    pub max_attempts: u32,
+    /// How long an `Idempotency-Key` is remembered.
+    pub idempotency_ttl: Duration,
+}
+
+/// Whether the server takes new work.
+pub type Readiness = Arc<dyn Fn() -> Result<(), &'static str> + Send + Sync>;
+
+/// Shared by all workers; cheap to clone.
+#[derive(Clone)]
+pub struct HttpState {
+    /// Index.
+    pub store: Arc<dyn Store>,
+    /// Objects.
+    pub files: Arc<dyn FileStore>,
+    /// Status.
+    pub bus: Arc<dyn StatusBus>,
+    /// Decoders, for a look at uploads.
+    pub media: Arc<dyn MediaDecoder>,
+    /// Wall time.
+    pub clock: Arc<dyn Clock>,
+    /// Identifiers.
+    pub ids: Arc<dyn Ids>,
+    /// Tells the dispatcher; a lost hint costs a poll.
+    pub hint: Arc<dyn Fn(JobHint) + Send + Sync>,
+    /// Models that jobs may name.
+    pub models: Arc<Vec<ModelInfo>>,
+    /// Says why the server is not ready: not loaded yet, or stopping.
+    pub ready: Readiness,
+    /// Limits.
+    pub limits: Arc<HttpLimits>,
+    /// Browser origins that may call.
+    pub origins: Arc<Origins>,
+    /// Counts requests.
+    pub rates: Arc<RateLimiter>,
+    /// Signs page cursors; one per data folder, so that cursors outlive a restart.
+    pub cursor_key: CursorKey,
+    /// Places for uploads: `limits.uploads_at_once`.
+    pub uploads: Arc<Semaphore>,
+}

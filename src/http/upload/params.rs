@@ -1,0 +1,98 @@
+//! Reads and checks the `params` of a submission. Pure.
+
+use crate::http::error::ApiError;
+use sottovoce_actors::ports::engine::ModelInfo;
+use sottovoce_protocol::error_code::ErrorCode;
+use sottovoce_protocol::jobs::{JobParams, JobType};
+
+/// Longest `params`, in bytes.
+pub const MAX_PARAMS_BYTES: usize = 16 * 1024;
+
+/// Reads the JSON and refuses what this server cannot do.
+pub fn parse(json: &[u8], models: &[ModelInfo]) -> Result<JobParams, ApiError> {
+    let params: JobParams = serde_json::from_slice(json)
+        .map_err(|error| ApiError::bad_request(format!("`params` is not as described: {error}")))?;
+    check(&params, models)?;
+    Ok(params)
+}
+
+fn check(params: &JobParams, models: &[ModelInfo]) -> Result<(), ApiError> {
+    if params.job_type != JobType::Transcription {
+        return Err(ApiError::bad_request("this server takes jobs of type `transcription`"));
+    }
+    if params.target_language.is_some() {
+        return Err(ApiError::bad_request("`target_language` is for jobs of type `translation`"));
+    }
+    if params.callback_url.is_some() {
+        return Err(ApiError::bad_request("`callback_url` is not supported; follow the job on /ws or ask for it"));
+    }
+    let model = match &params.model {
+        None => None,
+        Some(name) => Some(models.iter().find(|model| model.id.as_str() == name).ok_or_else(|| {
+            let known: Vec<&str> = models.iter().map(|model| model.id.as_str()).collect();
+            ApiError::new(ErrorCode::ModelUnknown, format!("choose one of: {}", known.join(", ")))
+        })?),
+    };
+    if params.detect_language == Some(true) {
+        return Err(unsupported("no loaded model detects languages; name one in `language`"));
+    }
+    let Some(language) = &params.language else { return Ok(()) };
+    let primary = language.split('-').next().unwrap_or_default().to_ascii_lowercase();
+    let understands = |model: &ModelInfo| model.languages.contains(&primary);
+    let understood = model.map_or_else(|| models.iter().any(understands), understands);
+    if !understood {
+        return Err(unsupported(&format!("no such model understands `{language}`")));
+    }
+    Ok(())
+}
+
+fn unsupported(detail: &str) -> ApiError {
+    ApiError::new(ErrorCode::LanguageUnsupported, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sottovoce_protocol::ids::ModelId;
+
+    fn outcome(json: &str) -> Result<JobParams, ErrorCode> {
+        let model = |id: &str, language: &str| ModelInfo {
+            id: ModelId::new(id),
+            languages: vec![language.to_owned()],
+            version: "1".into(),
+        };
+        parse(json.as_bytes(), &[model("moonshine", "en"), model("other", "de")]).map_err(|error| error.code())
+    }
+
+    #[test]
+    fn what_can_be_done_passes() {
+        for json in [
+            r#"{"type":"transcription"}"#,
+            r#"{"type":"transcription","language":"en-GB","model":"moonshine","priority":3}"#,
+            r#"{"type":"transcription","language":"de"}"#,
+        ] {
+            assert!(outcome(json).is_ok(), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_refused_by_name() {
+        for (json, code) in [
+            ("", ErrorCode::BadRequest),
+            ("[]", ErrorCode::BadRequest),
+            (r#"{"type":"stream"}"#, ErrorCode::BadRequest),
+            (r#"{"type":"translation"}"#, ErrorCode::BadRequest),
+            (r#"{"type":"transcription","colour":"red"}"#, ErrorCode::BadRequest),
+            (r#"{"type":"transcription","callback_url":"https://a.test"}"#, ErrorCode::BadRequest),
+            (r#"{"type":"transcription","model":"nova"}"#, ErrorCode::ModelUnknown),
+            (r#"{"type":"transcription","language":"fr"}"#, ErrorCode::LanguageUnsupported),
+            (
+                r#"{"type":"transcription","language":"de","model":"moonshine"}"#,
+                ErrorCode::LanguageUnsupported,
+            ),
+            (r#"{"type":"transcription","detect_language":true}"#, ErrorCode::LanguageUnsupported),
+        ] {
+            assert_eq!(outcome(json), Err(code), "{json}");
+        }
+    }
+}

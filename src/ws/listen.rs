@@ -1,0 +1,187 @@
+//! `GET /v1/listen`: opens a live stream in Deepgram's protocol. Everything that can refuse does so before the upgrade.
+
+use crate::http::error::ApiError;
+use crate::http::state::HttpState;
+use crate::ws::listen_query::ListenQuery;
+use crate::ws::upgrade::{self, caller, cutter, gate};
+use actix::prelude::*;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::web::{Data, Payload, Query};
+use actix_web::{HttpRequest, HttpResponse};
+use sottovoce_actors::mailbox::Tell;
+use sottovoce_actors::ports::ear::Ears;
+use sottovoce_actors::ports::store::NewStream;
+use sottovoce_actors::session::params::{LiveConfig, StreamParams};
+use sottovoce_actors::session::{SessionActor, SessionPorts, SessionStart};
+use sottovoce_actors::sessions::Sessions;
+use sottovoce_actors::supervise::{Exit, ExitGuard};
+use sottovoce_actors::transcript::log_ref;
+use sottovoce_protocol::error_code::ErrorCode;
+use sottovoce_protocol::ids::{AccountId, JobId, ModelId, NodeId};
+use sottovoce_protocol::jobs::{JobParams, JobType};
+use sottovoce_protocol::live;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Deepgram's name for the request id; some SDKs require it and that it is a UUID.
+pub const DG_REQUEST_ID: HeaderName = HeaderName::from_static("dg-request-id");
+
+/// What live streams need besides the REST state.
+#[derive(Clone)]
+pub struct LiveState {
+    /// Settings of all streams.
+    pub live: Arc<LiveConfig>,
+    /// Ports of sessions.
+    pub ports: SessionPorts,
+    /// Makes ears.
+    pub ears: Arc<dyn Ears>,
+    /// Open sockets.
+    pub sessions: Sessions,
+    /// This process.
+    pub node: NodeId,
+    /// Model of a client that names none of ours.
+    pub default_model: ModelId,
+    /// Largest incoming message.
+    pub max_message_bytes: usize,
+    /// Sockets of an account.
+    pub sockets_per_account: u64,
+}
+
+/// Opens a live stream.
+pub async fn listen(
+    request: HttpRequest,
+    query: Query<Vec<(String, String)>>,
+    payload: Payload,
+    state: Data<HttpState>,
+    live: Data<LiveState>,
+) -> Result<HttpResponse, ApiError> {
+    let caller = caller(&request, &state, "listen").await?;
+    let query = ListenQuery::parse(&query).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    (state.ready)().map_err(|why| ApiError::new(ErrorCode::ShuttingDown, why))?;
+    let job = JobId::from_uuid(state.ids.uuid());
+    let params = stream_params(job, caller.owner.account, query, &state, &live)?;
+    let place = live
+        .sessions
+        .enter(caller.owner.account, live.sockets_per_account)
+        .map_err(|error| ApiError::new(ErrorCode::TooManySockets, error.to_string()).retry_after(30))?;
+    let admission =
+        live.ports.recogniser.admit(&params.model, params.format.heard_channels()).map_err(|full| {
+            ApiError::new(ErrorCode::AtCapacity, "the server carries as many live streams as it can; try again")
+                .retry_after(full.retry_after.as_secs().max(1))
+        })?;
+    let now = live.ports.clock.now();
+    let (_, lease) = live
+        .ports
+        .store
+        .open_stream(NewStream {
+            id: job,
+            account: caller.owner.account,
+            params: job_params(&params),
+            log: log_ref(job),
+            node: live.node,
+            lease_until: now.plus_ms(live.live.lease.as_millis() as i64),
+            now,
+        })
+        .await?;
+    tracing::info!(job.id = %job, model = %params.model, channels = params.format.channels, "live stream opens");
+    let gate = gate(live.max_message_bytes);
+    let (place, drained) = (Arc::new(place), params.job);
+    let held = place.clone();
+    let session = SessionActor::new(SessionStart {
+        ear: live.ears.open(params.format),
+        params,
+        live: live.live.clone(),
+        ports: live.ports.clone(),
+        admission,
+        lease,
+        log: log_ref(job),
+        gate: gate.clone(),
+        cut: cutter(&request),
+        exit: ExitGuard::new(move |exit| {
+            if exit == Exit::Panicked {
+                tracing::error!(job.id = %drained, "a live session panicked");
+            }
+            drop(held);
+        }),
+    })
+    .start();
+    place.on_drain(Tell::to(session.clone()));
+    let mut response =
+        upgrade::upgrade(&request, payload, &session, gate, live.max_message_bytes, caller.subprotocol)?;
+    if let Ok(id) = HeaderValue::from_str(&job.to_string()) {
+        response.headers_mut().insert(DG_REQUEST_ID, id);
+    }
+    Ok(response)
+}
+
+fn stream_params(
+    job: JobId,
+    account: AccountId,
+    query: ListenQuery,
+    state: &HttpState,
+    live: &LiveState,
+) -> Result<StreamParams, ApiError> {
+    // Clients name models of other services: a name of ours is meant, any other is routed to the default.
+    let wanted = query.model.as_deref().map(ModelId::new);
+    let known = |id: &ModelId| state.models.iter().find(|model| model.id == *id);
+    let model = wanted
+        .as_ref()
+        .and_then(known)
+        .or_else(|| known(&live.default_model))
+        .ok_or_else(|| ApiError::new(ErrorCode::Internal, "no speech model is loaded"))?;
+    let language = query.language.as_deref().filter(|language| !language.eq_ignore_ascii_case("multi"));
+    let language = match language {
+        None => model.languages.first().cloned().unwrap_or_default(),
+        Some(language) => {
+            let primary = language.split('-').next().unwrap_or_default().to_ascii_lowercase();
+            if !model.languages.contains(&primary) {
+                return Err(ApiError::bad_request(format!(
+                    "the model {} does not understand language={language}; it understands {}",
+                    model.id,
+                    model.languages.join(", ")
+                )));
+            }
+            language.to_owned()
+        }
+    };
+    Ok(StreamParams {
+        job,
+        account,
+        model: model.id.clone(),
+        language,
+        model_info: live::ModelInfo {
+            name: model.id.to_string(),
+            version: model.version.clone(),
+            arch: "moonshine".into(),
+        },
+        model_uuid: model_uuid(&model.id).to_string(),
+        format: query.format,
+        interim_results: query.interim_results,
+        endpointing_ms: query.endpointing_ms,
+        utterance_end_ms: query.utterance_end_ms,
+        vad_events: query.vad_events,
+        punctuate: query.punctuate,
+        extra: query.extra,
+    })
+}
+
+/// A UUID that is the same for a model everywhere: its name's first bytes, in a version 8 (RFC 9562) UUID.
+fn model_uuid(model: &ModelId) -> Uuid {
+    let mut bytes = [0; 16];
+    for (index, byte) in model.as_str().bytes().enumerate() {
+        bytes[index % 16] ^= byte.rotate_left((index / 16) as u32);
+    }
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+fn job_params(params: &StreamParams) -> JobParams {
+    JobParams {
+        job_type: JobType::Stream,
+        language: Some(params.language.clone()),
+        detect_language: None,
+        target_language: None,
+        model: Some(params.model.to_string()),
+        callback_url: None,
+        priority: None,
+    }
+}
