@@ -28,3 +28,23 @@ impl Ids for SystemIds {
         Uuid::now_v7()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_of_version_7_and_grow() {
+        let ids: Vec<Uuid> = (0..1000).map(|_| SystemIds.uuid()).collect();
+        assert!(ids.iter().all(|id| id.get_version_num() == 7));
+        assert!(ids.is_sorted(), "the list of jobs is ordered by id within a millisecond");
+    }
+
+    #[test]
+    fn the_clock_agrees_with_the_time_inside_of_an_id() {
+        let before = SystemClock.now().0;
+        let (seconds, nanos) = SystemIds.uuid().get_timestamp().expect("version 7 carries a time").to_unix();
+        let at = i64::try_from(seconds).expect("before 2^63") * 1000 + i64::from(nanos / 1_000_000);
+        assert!((before..=SystemClock.now().0).contains(&at));
+    }
+}

@@ -228,6 +228,10 @@ impl From<FileError> for ApiError {
                 tracing::warn!(%cause, "object storage unavailable");
                 Self::new(ErrorCode::StorageUnavailable, "the file storage does not answer; try again")
             }
+            FileError::Malformed(_) => {
+                tracing::error!(%error, "object storage misused");
+                Self::new(ErrorCode::Internal, "the server failed; try again later")
+            }
         }
     }
 }
