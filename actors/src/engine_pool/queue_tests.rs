@@ -1,3 +1,5 @@
+//! The queue alone: whose turn it is.
+
 use super::*;
 use crate::testkit::random::Random;
 use std::cell::Cell;
