@@ -4,6 +4,8 @@
 mod actor;
 mod messages;
 mod recovery;
+#[cfg(all(test, feature = "testkit"))]
+mod tests;
 
 pub use actor::Dispatcher;
 pub use messages::{DispatcherConfig, Drain, Drained, JobHint, Snapshot, Status};

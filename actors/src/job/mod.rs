@@ -10,6 +10,8 @@ mod pieces;
 mod retry;
 mod settle;
 mod state;
+#[cfg(all(test, feature = "testkit"))]
+pub(crate) mod tests;
 
 pub use actor::JobActor;
 pub(crate) use actor::lease_end;
