@@ -53,16 +53,17 @@ impl Pump {
                 self.gate.release(wire_bytes);
                 self.waiting.push_back(Waiting::Other(FromPump::Empty));
             }
-            Whole::Binary(data) => match self.waiting.back_mut() {
-                Some(Waiting::Binary(joined, wire)) => {
-                    joined.extend_from_slice(&data);
-                    *wire += wire_bytes;
+            Whole::Binary(data) => {
+                let idle = self.unanswered < PUMP_WINDOW && self.waiting.is_empty();
+                match self.waiting.back_mut() {
+                    Some(Waiting::Binary(joined, wire)) => {
+                        joined.extend_from_slice(&data);
+                        *wire += wire_bytes;
+                    }
+                    _ if idle => return self.relay(FromPump::Binary { data, wire_bytes }, ctx),
+                    _ => self.waiting.push_back(Waiting::Binary(BytesMut::from(&data[..]), wire_bytes)),
                 }
-                _ if self.unanswered < PUMP_WINDOW && self.waiting.is_empty() => {
-                    return self.relay(FromPump::Binary { data, wire_bytes }, ctx);
-                }
-                _ => self.waiting.push_back(Waiting::Binary(BytesMut::from(&data[..]), wire_bytes)),
-            },
+            }
             Whole::Text(text) => self.waiting.push_back(Waiting::Other(FromPump::Text { text, wire_bytes })),
         }
         if self.waiting.len() > MAX_WAITING {
