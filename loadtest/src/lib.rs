@@ -6,13 +6,16 @@
 //! What to open: `live` for streams, `jobs` for batch, `status` for fan-out, `accuracy` for hypotheses to score,
 //! `hostile` for seeded bad input (also called from the server's own integration tests).
 
+pub mod accuracy;
 pub mod audio;
 pub mod caption;
 pub mod cli;
 pub mod contiguity;
 pub mod endpoint;
 pub mod error;
+pub mod hostile;
 pub mod hypotheses;
+pub mod jobs;
 pub mod lag;
 pub mod live;
 pub mod manifest;
@@ -22,6 +25,7 @@ pub mod proc;
 pub mod report;
 pub mod rest;
 pub mod stats;
+pub mod status;
 pub mod words;
 
 pub use error::LoadError;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Lines of a failed client's output that are shown.
-const TAIL_LINES: usize = 6;
+const TAIL_LINES: usize = 12;
 
 /// Fetches the archive of a package into an empty folder and returns its path.
 pub(super) fn fetch(package: &Package, folder: &Path) -> Result<PathBuf, PullError> {
@@ -25,7 +25,14 @@ pub(super) fn fetch(package: &Package, folder: &Path) -> Result<PathBuf, PullErr
 
 fn npm(package: &Package, folder: &Path) -> Command {
     let mut command = Command::new("npm");
-    command.args(["pack", "--silent", "--ignore-scripts", "--pack-destination"]).arg(folder);
+    // Without network npm would try for over a minute.
+    command.args([
+        "pack",
+        "--loglevel=error",
+        "--fetch-retry-mintimeout=1000",
+        "--fetch-retry-maxtimeout=4000",
+    ]);
+    command.args(["--ignore-scripts", "--pack-destination"]).arg(folder);
     // npm would otherwise look for a project around the working folder.
     command.current_dir(folder).arg(format!("{}@{}", package.name, package.version));
     command

@@ -7,6 +7,9 @@ pub mod queue;
 pub mod stats;
 pub mod stretch;
 
+#[cfg(test)]
+mod load_tests;
+
 pub use admission::AdmissionConfig;
 pub use pool::{EnginePool, PoolConfig};
 pub use stats::{ByKind, PoolStats};

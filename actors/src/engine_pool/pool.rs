@@ -6,7 +6,7 @@
 use crate::engine_pool::admission::{AdmissionConfig, Admissions};
 use crate::engine_pool::queue::{Entry, Moment, Queue, QueueConfig, Running, Submitted, Work};
 use crate::engine_pool::stats::{ByKind, Counters, PoolStats};
-use crate::engine_pool::stretch::Stretch;
+use crate::engine_pool::stretch::{CROWDED, Stretch};
 use crate::ports::ear::{Ear, Heard};
 use crate::ports::engine::{
     Engine, EngineError, Full, Hypothesis, MAX_UNIT_SECONDS, Outcome, SAMPLE_RATE_HZ, StreamKey, Unit,
@@ -26,8 +26,14 @@ use tokio::sync::oneshot;
 /// Attempts a final or batch unit gets.
 const ATTEMPTS: u8 = 2;
 
+/// How often an idle worker looks whether batch work that is held back may run.
+const BATCH_POLL: Duration = Duration::from_millis(50);
+
 /// Returns the time of the pool's threads.
-#[expect(clippy::disallowed_methods, reason = "OS threads have no runtime whose virtual time they could follow")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "OS threads have no runtime whose virtual time they could follow"
+)]
 fn thread_time() -> Instant {
     Instant::now()
 }
@@ -392,7 +398,8 @@ impl Shared {
         let mut state = self.lock();
         loop {
             let now = self.now();
-            if let Some((entry, running)) = state.queue.next(now) {
+            let crowded = state.interim_stretch(now) > CROWDED;
+            if let Some((entry, running)) = state.queue.next(now, crowded) {
                 let wait = now.saturating_sub(entry.since);
                 match entry.kind {
                     UnitKind::Interim => state.stretch.note(wait, now),
@@ -408,7 +415,13 @@ impl Shared {
             if state.stopping {
                 return None;
             }
-            state = self.units.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = if state.queue.depth().batch == 0 {
+                self.units.wait(state).unwrap_or_else(PoisonError::into_inner)
+            } else {
+                // Time alone may let a batch unit run that is held back now.
+                let waited = self.units.wait_timeout(state, BATCH_POLL);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            };
         }
     }
 

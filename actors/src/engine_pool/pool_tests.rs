@@ -1,3 +1,5 @@
+//! The pool with the scripted engine: fairness, failure, superseding and stopping.
+
 use super::*;
 use crate::ports::ear::{AudioFormat, Ears, Encoding};
 use crate::testkit::{Fault, Hold, ScriptedEars, ScriptedEngine, tone};

@@ -2,8 +2,8 @@
 //!
 //! Finals come before interims, interims before batch. Finals go by deadline, so none waits behind later ones. Of each
 //! stream and channel one interim waits, and streams are served in turn. Batch takes what is left: while live streams are
-//! admitted it may hold all workers but one, and once none of it has run for `batch_patience` it gets the next worker,
-//! so that it never starves.
+//! admitted it may hold all workers but one, and none while their interims are stretched; but once none of it has run for
+//! `batch_patience` it gets the next worker, so that it never starves.
 
 use crate::engine_pool::stats::ByKind;
 use crate::ports::engine::{StreamKey, UnitKind};
@@ -154,11 +154,12 @@ impl<W: Work> Queue<W> {
     }
 
     /// Returns the unit that a free worker runs now, if there is one; what was abandoned is dropped on the way.
-    pub fn next(&mut self, now: Moment) -> Option<(Entry<W>, Running)> {
+    /// `crowded` says that live streams get less than they want, so that nothing is left for batch.
+    pub fn next(&mut self, now: Moment, crowded: bool) -> Option<(Entry<W>, Running)> {
         let entry = if self.batch_is_starved(now) {
             self.take_batch()
         } else {
-            self.take_final().or_else(|| self.take_interim()).or_else(|| self.take_allowed_batch())
+            self.take_final().or_else(|| self.take_interim()).or_else(|| self.take_allowed_batch(crowded))
         }?;
         let running = Running { key: entry.key, channel: entry.channel, kind: entry.kind };
         match entry.kind {
@@ -263,9 +264,11 @@ impl<W: Work> Queue<W> {
         self.batch.pop_front()
     }
 
-    fn take_allowed_batch(&mut self) -> Option<Entry<W>> {
+    fn take_allowed_batch(&mut self, crowded: bool) -> Option<Entry<W>> {
         let limit = if self.streams.is_empty() {
             self.config.workers
+        } else if crowded {
+            0
         } else {
             // A lone worker serves batch too, but only when no live unit waits.
             self.config.workers.saturating_sub(1).max(1)

@@ -1,3 +1,5 @@
+//! The queue alone: whose turn it is.
+
 use super::*;
 use crate::testkit::random::Random;
 use std::cell::Cell;
@@ -37,7 +39,7 @@ fn entry(number: u64, key: u64, kind: UnitKind, now: Moment) -> Entry<Note> {
 }
 
 fn take(queue: &mut Queue<Note>, now: Moment) -> Option<u64> {
-    let (entry, running) = queue.next(now)?;
+    let (entry, running) = queue.next(now, false)?;
     queue.done(running, now);
     Some(entry.work.number)
 }
@@ -78,16 +80,16 @@ fn a_replaced_interim_hands_its_wait_on() {
     let mut queue = queue(1);
     queue.submit(entry(1, 1, UnitKind::Interim, ms(0)));
     queue.submit(entry(2, 1, UnitKind::Interim, ms(500)));
-    assert_eq!(queue.next(ms(900)).map(|(entry, _)| entry.since), Some(ms(0)));
+    assert_eq!(queue.next(ms(900), false).map(|(entry, _)| entry.since), Some(ms(0)));
 }
 
 #[test]
 fn an_interim_waits_for_the_one_of_its_channel_that_runs() {
     let mut queue = queue(2);
     queue.submit(entry(1, 1, UnitKind::Interim, ms(0)));
-    let (_, running) = queue.next(ms(0)).expect("an interim waits");
+    let (_, running) = queue.next(ms(0), false).expect("an interim waits");
     queue.submit(entry(2, 1, UnitKind::Interim, ms(1)));
-    assert!(queue.next(ms(1)).is_none());
+    assert!(queue.next(ms(1), false).is_none());
     queue.done(running, ms(2));
     assert_eq!(take(&mut queue, ms(2)), Some(2));
 }
@@ -144,17 +146,26 @@ fn batch_leaves_one_worker_to_live_streams_and_takes_all_without_them() {
     queue.stream_opened(StreamKey(9));
     queue.submit(entry(1, 1, UnitKind::Batch, ms(0)));
     queue.submit(entry(2, 2, UnitKind::Batch, ms(0)));
-    assert!(queue.next(ms(0)).is_some());
-    assert!(queue.next(ms(0)).is_none());
+    assert!(queue.next(ms(0), false).is_some());
+    assert!(queue.next(ms(0), false).is_none());
     queue.stream_closed(StreamKey(9));
-    assert!(queue.next(ms(0)).is_some());
+    assert!(queue.next(ms(0), false).is_some());
+}
+
+#[test]
+fn batch_waits_its_patience_while_live_streams_are_crowded() {
+    let mut queue = queue(2);
+    queue.stream_opened(StreamKey(9));
+    queue.submit(entry(1, 1, UnitKind::Batch, ms(0)));
+    assert!(queue.next(ms(4_999), true).is_none());
+    assert!(queue.next(ms(5_000), true).is_some());
 }
 
 #[test]
 fn a_failed_final_keeps_its_rank() {
     let mut queue = queue(1);
     queue.submit(entry(1, 1, UnitKind::Final, ms(0)));
-    let (failed, running) = queue.next(ms(0)).expect("a final waits");
+    let (failed, running) = queue.next(ms(0), false).expect("a final waits");
     queue.submit(entry(2, 2, UnitKind::Final, ms(1)));
     queue.done(running, ms(2));
     queue.resubmit(failed);
@@ -185,6 +196,8 @@ struct Simulation {
     batch_ended: Moment,
     served_finals: Vec<u64>,
     lost_finals: HashSet<u64>,
+    /// Whether live streams are crowded now and then.
+    crowds: bool,
     seed: u64,
 }
 
@@ -238,10 +251,11 @@ impl Simulation {
     }
 
     fn hand_out(&mut self, random: &mut Random) {
+        let crowded = self.crowds && random.below(4) == 0;
         while self.running.len() < self.workers {
             let batch_running =
                 self.running.iter().filter(|(_, running)| running.kind == UnitKind::Batch).count();
-            let Some((entry, running)) = self.queue.next(self.now) else {
+            let Some((entry, running)) = self.queue.next(self.now, crowded) else {
                 assert_eq!(self.live(UnitKind::Final).count(), 0, "a final was left, seed {}", self.seed);
                 break;
             };
@@ -274,6 +288,7 @@ impl Simulation {
                     } else {
                         self.workers.saturating_sub(1).max(1)
                     };
+                    assert!(starved || !crowded || self.open.is_empty(), "batch joined a crowd, seed {seed}");
                     assert!(batch_running < limit, "batch holds too many workers, seed {seed}");
                 }
             }
@@ -341,6 +356,7 @@ fn any_sequence_loses_no_final_and_keeps_the_order_the_turns_and_the_patience() 
             batch_ended: ms(0),
             served_finals: Vec::new(),
             lost_finals: HashSet::new(),
+            crowds: true,
             seed,
         };
         let mut taken_finals = HashSet::new();
@@ -366,6 +382,8 @@ fn any_sequence_loses_no_final_and_keeps_the_order_the_turns_and_the_patience() 
             }
             sim.hand_out(&mut random);
         }
+        sim.crowds = false;
+        sim.hand_out(&mut random);
         while let Some(end) = sim.running.iter().map(|(end, _)| *end).max() {
             sim.advance(end);
             sim.hand_out(&mut random);

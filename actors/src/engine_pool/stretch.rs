@@ -13,6 +13,9 @@ pub const STEP: Duration = Duration::from_millis(500);
 /// The longest stretch: beyond it captions are no longer live.
 pub const LONGEST: f32 = 4.0;
 
+/// From this stretch on live streams leave nothing for batch work.
+pub const CROWDED: f32 = 1.2;
+
 /// Part of a step that an interim may wait without any stretch.
 const TOLERATED: f64 = 0.2;
 
@@ -27,7 +30,7 @@ pub struct Stretch {
 
 impl Default for Stretch {
     fn default() -> Self {
-        Self { wait_s: Average::new(0.1, Duration::from_secs(5)) }
+        Self { wait_s: Average::new(0.05, Duration::from_secs(5)) }
     }
 }
 

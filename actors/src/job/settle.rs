@@ -38,7 +38,7 @@ pub(crate) async fn settle(
             ports.store.finish(lease, Finish { artifacts, duration_ms, now }).await
         }
         Verdict::Fail(code) => ports.store.fail(lease, Failure { code, artifacts, duration_ms, now }).await,
-        Verdict::Retry(run_at) => ports.store.retry(lease, run_at).await,
+        Verdict::Retry(run_at) => ports.store.retry(lease, run_at, now).await,
         Verdict::Release => ports.store.release(lease, now).await,
     };
     match answer {

@@ -16,6 +16,9 @@ pub enum FileError {
     /// The range lies outside of the object.
     #[error("range outside of the object")]
     BadRange,
+    /// A name that is not a relative path of safe segments, or log lines without their end: the caller's bug.
+    #[error("malformed {0}")]
+    Malformed(&'static str),
     /// The disk is full, or the server unreachable.
     #[error("object storage is unavailable: {0}")]
     Unavailable(String),
@@ -48,7 +51,8 @@ pub trait ObjectWriter: Send {
 pub trait FileStore: Send + Sync + 'static {
     /// Begins an object; one of the same name is replaced when it is finished.
     async fn create(&self, object: &StorageRef) -> Result<Box<dyn ObjectWriter>, FileError>;
-    /// Appends whole lines to a log, made if it is new; when this returns they survive a crash.
+    /// Appends whole lines (the last ends in a line feed) to a log, made if it is new; when this returns they survive a
+    /// crash. After a crash inside of the call some of them may be there; a torn line is never read.
     async fn append(&self, object: &StorageRef, lines: Bytes) -> Result<(), FileError>;
     /// Returns the size in bytes.
     async fn size(&self, object: &StorageRef) -> Result<u64, FileError>;
@@ -59,12 +63,13 @@ pub trait FileStore: Send + Sync + 'static {
         offset: u64,
         length: u64,
     ) -> Result<BoxStream<'static, Result<Bytes, FileError>>, FileError>;
-    /// Opens the object for a decoder.
+    /// Opens the object for a decoder; logs are not opened, only read.
     async fn open(&self, object: &StorageRef) -> Result<Box<dyn ReadSeek>, FileError>;
     /// Deletes the object; absent is well.
     async fn delete(&self, object: &StorageRef) -> Result<(), FileError>;
-    /// Lists up to `limit` objects after `after` in order of name, for the sweep of orphans. Unfinished objects older
-    /// than `stale_s` seconds are removed on the way.
+    /// Lists up to `limit` objects after `after` in byte order of name, for the sweep of orphans; objects written less
+    /// than `stale_s` seconds ago are left out, as their rows may be about to come. Unfinished objects older than that
+    /// are removed on the way.
     async fn list(
         &self,
         after: Option<&StorageRef>,

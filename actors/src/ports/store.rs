@@ -56,7 +56,7 @@ pub struct Job {
     pub error_code: Option<ErrorCode>,
     /// What was asked.
     pub params: JobParams,
-    /// The upload, while it is kept.
+    /// The upload, or a stream's segment log; `None` once the job has ended.
     pub input: Option<StorageRef>,
     /// The uploaded file's name, for show.
     pub file_name: Option<String>,
@@ -320,7 +320,8 @@ pub trait Store: Send + Sync + 'static {
         lease_until: EpochMs,
         now: EpochMs,
     ) -> Result<Option<(Job, Lease)>, StoreError>;
-    /// Renews a lease and notes progress (never backwards) and the audio length if it became known.
+    /// Renews a lease and notes progress (never backwards) and the audio length if it became known; the sequence number
+    /// grows if one of the two changed.
     async fn heartbeat(
         &self,
         lease: Lease,
@@ -332,9 +333,11 @@ pub trait Store: Send + Sync + 'static {
     async fn finish(&self, lease: Lease, finish: Finish) -> Result<Changed, StoreError>;
     /// Ends a job badly; its input becomes garbage.
     async fn fail(&self, lease: Lease, failure: Failure) -> Result<Changed, StoreError>;
-    /// Puts a job back into the queue after a passing fault, due at `run_at`.
-    async fn retry(&self, lease: Lease, run_at: EpochMs) -> Result<Changed, StoreError>;
-    /// Puts a job back into the queue because this node stops; the attempt is not counted.
+    /// Puts a job back into the queue after a passing fault, due at `run_at`. One that its owner cancelled fails with
+    /// `Canceled` instead. Whether attempts are left is the caller's to know.
+    async fn retry(&self, lease: Lease, run_at: EpochMs, now: EpochMs) -> Result<Changed, StoreError>;
+    /// Puts a job back into the queue because this node stops; the attempt is not counted. One that its owner cancelled
+    /// fails with `Canceled` instead.
     async fn release(&self, lease: Lease, now: EpochMs) -> Result<Changed, StoreError>;
     /// Returns leases that ended before `now`, or that belong to another node when `only_node` says that no other can
     /// live (SQLite); each is moved to a fresh epoch held by `node` so that one caller alone deals with it.
@@ -351,7 +354,8 @@ pub trait Store: Send + Sync + 'static {
     async fn job(&self, account: AccountId, id: JobId) -> Result<Job, StoreError>;
     /// Returns a page of an account's jobs, newest first.
     async fn jobs(&self, query: JobQuery) -> Result<Vec<Job>, StoreError>;
-    /// Deletes or cancels a job; what it stored becomes garbage.
+    /// Deletes or cancels a job; what it stored becomes garbage. Again on a deleted or stopping one: the same answer,
+    /// nothing changes.
     async fn delete(
         &self,
         account: AccountId,
@@ -361,9 +365,11 @@ pub trait Store: Send + Sync + 'static {
     /// Counts queued jobs, of all accounts.
     async fn queued(&self) -> Result<u64, StoreError>;
 
-    /// Notes objects that nothing names (a lost attempt's output), to be deleted from `due_at` on.
+    /// Notes objects that nothing names (a lost attempt's output), to be deleted from `due_at` on. May be called before
+    /// they are written: naming one (submit, finish, fail) takes it off again, and named ones are left alone.
     async fn add_garbage(&self, objects: Vec<StorageRef>, due_at: EpochMs) -> Result<(), StoreError>;
-    /// Returns objects due for deletion.
+    /// Returns objects due for deletion, and puts each off by a minute: one that could not be deleted comes again, and
+    /// two sweepers do not meet.
     async fn garbage(&self, now: EpochMs, limit: u32) -> Result<Vec<StorageRef>, StoreError>;
     /// Forgets a deleted object.
     async fn garbage_deleted(&self, object: &StorageRef) -> Result<(), StoreError>;

@@ -301,7 +301,7 @@ impl Store for MemoryStore {
         self.index()?.end(lease, Some(code), artifacts, duration_ms, now)
     }
 
-    async fn retry(&self, lease: Lease, run_at: EpochMs) -> Result<Changed, StoreError> {
+    async fn retry(&self, lease: Lease, run_at: EpochMs, _now: EpochMs) -> Result<Changed, StoreError> {
         self.index()?.requeue(lease, run_at, true)
     }
 

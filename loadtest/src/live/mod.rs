@@ -4,7 +4,8 @@ mod figures;
 mod output;
 mod stream;
 
-pub use figures::{LiveFigures, StreamFigures, measure, summarise};
+pub use figures::{LiveFigures, StreamFigures, end_label, measure, summarise};
+pub use output::hypothesis;
 pub use stream::{Behaviour, End, Ended, Plan, Record, play};
 
 use crate::audio::{Clip, SAMPLE_RATE_HZ};
@@ -81,7 +82,11 @@ pub struct LiveArgs {
     close_timeout_s: u64,
 }
 
-fn parse_param(text: &str) -> Result<(String, String), String> {
+/// Reads NAME=VALUE.
+///
+/// # Errors
+/// When there is no `=`.
+pub fn parse_param(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }
@@ -151,7 +156,7 @@ impl LiveArgs {
                 close_limit: Duration::from_secs(self.close_timeout_s),
                 keep_raw: self.transcripts_out.is_some(),
             };
-            tokio::spawn(play(endpoint.clone(), plan))
+            tokio::spawn(play(endpoint.clone(), plan, None))
         });
         let mut records = Vec::with_capacity(programmes.len());
         for task in tasks.collect::<Vec<_>>() {

@@ -10,6 +10,7 @@ use futures_util::{SinkExt, StreamExt};
 use sottovoce_protocol::live::{ClientFrame, ServerFrame};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -159,8 +160,8 @@ const CLOSE_ANSWER_LIMIT: Duration = Duration::from_secs(1);
 /// How often an idle client sends `KeepAlive`.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(4);
 
-/// Plays one stream.
-pub async fn play(endpoint: Endpoint, plan: Plan) -> Record {
+/// Plays one stream. `tell_id` hears the stream's job as soon as the handshake has succeeded.
+pub async fn play(endpoint: Endpoint, plan: Plan, tell_id: Option<oneshot::Sender<String>>) -> Record {
     tokio::time::sleep(plan.start_after).await;
     let small =
         matches!(plan.behaviour, Behaviour::StallReader { .. }).then_some(STALLED_RECEIVE_BUFFER_BYTES);
@@ -170,6 +171,10 @@ pub async fn play(endpoint: Endpoint, plan: Plan) -> Record {
         Err(OpenError::Failed(detail)) => return Record::unopened(plan.behaviour, End::NotOpened { detail }),
     };
     let request_id = response.headers().get("dg-request-id").and_then(|v| v.to_str().ok()).map(str::to_owned);
+    if let (Some(tell), Some(id)) = (tell_id, &request_id) {
+        // The listener may have gone; the stream goes on.
+        let _ = tell.send(id.clone());
+    }
     let mut record = Record { request_id, ..Record::unopened(plan.behaviour, End::TimedOut) };
     talk(socket, &plan, &mut record).await;
     record

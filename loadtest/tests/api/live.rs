@@ -29,7 +29,7 @@ async fn played(listen: Listen, behaviour: Behaviour, paced: bool, seconds: f64)
         keep_raw: true,
     };
     let programme = Arc::clone(&plan.programme);
-    let record = play(endpoint, plan).await;
+    let record = play(endpoint, plan, None).await;
     let figures = measure(0, &record, &programme, None);
     let head = fake.seen.lock().unwrap().heads[0].to_lowercase();
     assert!(head.contains("authorization: token sv_test"), "{head}");

@@ -3,4 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
 mod fake;
+mod jobs;
 mod live;
+mod program;

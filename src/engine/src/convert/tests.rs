@@ -1,1 +1,2 @@
+//! The rewritten graphs compute what the published ones do.
 

@@ -1,0 +1,74 @@
+# Everything one does with Sottovoce. Needs cargo, npm, python3 with pip, make and a C compiler; nothing else.
+#
+#   make setup   what `make run` needs: the binary, the models (fetched and converted); quick the second time
+#   make run     the server on the embedded default, showing live captions and a batch job of a sample; Ctrl-C stops it
+#   make test    all tests, with their own set-up (make setup-test)
+#   make lint    formatting, clippy, licences, bans, sources          make audit   advisories
+#   make fmt     formats                                              make bench   figures    make soak   long runs
+#
+# CARGO_TARGET_DIR is honoured. ARGS are handed to the demo, TESTS to nextest, e.g. make test TESTS='config::'.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := run
+.PHONY: setup setup-test run test lint audit fmt bench soak release models
+
+TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+SOTTOVOCE := $(TARGET_DIR)/release/sottovoce
+LOADTEST := $(TARGET_DIR)/release/loadtest
+TOOLS := $(CURDIR)/.tools
+MODELS_DIR := $(or $(SOTTOVOCE__MODELS__DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sottovoce/models)
+
+NEXTEST_VERSION := 0.9.143
+DENY_VERSION := 0.19.0
+
+# Tools of our own come before those of the machine.
+export PATH := $(TOOLS)/bin:$(PATH)
+
+setup: release models
+
+release:
+	cargo build --release --locked --package sottovoce
+
+# After `release`: the binary itself knows what to fetch.
+models: release
+	$(SOTTOVOCE) models pull
+	$(SOTTOVOCE) models convert
+
+run: setup
+	$(SOTTOVOCE) demo $(ARGS)
+
+setup-test: setup $(TOOLS)/nextest.stamp $(TOOLS)/deepgram-4/pinned.txt $(TOOLS)/deepgram-7/pinned.txt
+	$(SOTTOVOCE) models pull test-speech
+
+$(TOOLS)/nextest.stamp:
+	mkdir -p $(TOOLS)
+	cargo nextest --version >$@ 2>/dev/null || cargo install --locked --root $(TOOLS) cargo-nextest@$(NEXTEST_VERSION)
+	cargo nextest --version >$@
+
+# Real clients, each with what it needs in a folder of its own; the stamp is the list that was installed.
+$(TOOLS)/deepgram-%/pinned.txt: src/tests/clients/deepgram-%.txt
+	rm -rf $(@D)
+	python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-warn-conflicts \
+	    --no-deps --target $(@D) --requirement $<
+	cp $< $@
+
+test: setup-test
+	SOTTOVOCE_TEST_MODELS_DIR='$(MODELS_DIR)' SOTTOVOCE_TEST_TOOLS_DIR='$(TOOLS)' \
+	    cargo nextest run --workspace --locked $(TESTS)
+	cargo test --workspace --locked --doc --quiet
+
+lint: $(TOOLS)/deny.stamp
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	cargo deny --locked --offline check --config .cargo/deny.toml licenses bans sources
+
+audit: $(TOOLS)/deny.stamp
+	cargo deny --locked check --config .cargo/deny.toml advisories
+
+$(TOOLS)/deny.stamp:
+	mkdir -p $(TOOLS)
+	cargo deny --version >$@ 2>/dev/null || cargo install --locked --root $(TOOLS) cargo-deny@$(DENY_VERSION)
+	cargo deny --version >$@
+
+fmt:
+	cargo fmt --all

@@ -1,0 +1,195 @@
+//! The embedded database. One connection writes, each transaction with `BEGIN IMMEDIATE` so that none fails half-way for
+//! want of the lock; a few others read beside it (WAL). Commits are synced to disk.
+
+use crate::storage::database::{Database, Dialect, Row, Tx, Value};
+use crate::storage::garbage::take_garbage_sql;
+use crate::storage::leases::{claim_sql, take_over_sql};
+use crate::storage::migrations;
+use crate::storage::open::{OpenError, ServingLock};
+use crate::storage::store::SqlStore;
+use async_trait::async_trait;
+use sottovoce_actors::ports::store::StoreError;
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
+};
+use sqlx::{Row as _, Sqlite, Transaction};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a writer waits for another process (a command beside the server).
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a verb waits for a connection; beyond it the index is `Unavailable`.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+const READERS: u32 = 4;
+
+const DIALECT: Dialect =
+    Dialect { claim: claim_sql!(""), take_over: take_over_sql!(""), take_garbage: take_garbage_sql!("") };
+
+/// The store in a file.
+pub type SqliteStore = SqlStore<SqliteDatabase>;
+
+/// The connections to one file.
+#[derive(Debug)]
+pub struct SqliteDatabase {
+    path: PathBuf,
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+/// Returns the file that the part of the URL after `sqlite:` names.
+pub fn path(rest: &str) -> Result<PathBuf, OpenError> {
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    match rest {
+        "" => Err(OpenError::BadPath("the path is missing")),
+        _ if rest.starts_with(':') => Err(OpenError::BadPath("a database in memory would be lost")),
+        _ if rest.contains(['?', '#']) => Err(OpenError::BadPath("options are not supported")),
+        _ => Ok(PathBuf::from(rest)),
+    }
+}
+
+/// Opens the file, made with its folder if it is new, and applies the migrations that are missing.
+pub async fn open(path: &Path) -> Result<SqliteStore, OpenError> {
+    let prepared = path.to_owned();
+    tokio::task::spawn_blocking(move || prepare(&prepared))
+        .await
+        .map_err(|error| OpenError::Failed(error.to_string()))?
+        .map_err(|error| OpenError::Failed(format!("{}: {error}", path.display())))?;
+
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full);
+    let pool =
+        || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).idle_timeout(None).max_lifetime(None);
+    let failed = |error: sqlx::Error| OpenError::Failed(format!("{}: {error}", path.display()));
+    let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;
+    migrate(&writer).await?;
+    // `query_only`, not `SQLITE_OPEN_READONLY`: a reader of a WAL must be able to write its shared memory.
+    let readers = pool()
+        .max_connections(READERS)
+        .connect_with(options.pragma("query_only", "true"))
+        .await
+        .map_err(failed)?;
+    Ok(SqlStore::new(SqliteDatabase { path: path.to_owned(), writer, readers }))
+}
+
+/// Makes the folder and the file readable by their owner alone; the log files take the mode of the file.
+fn prepare(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(|_| ())
+}
+
+/// One transaction from the start, so that two processes that open a new file apply each migration once.
+async fn migrate(writer: &SqlitePool) -> Result<(), OpenError> {
+    let failed = |error: sqlx::Error| OpenError::Migration(error.to_string());
+    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+    migrations::apply(&mut *tx, &migrations::sqlite()).await?;
+    tx.commit().await.map_err(failed)
+}
+
+impl SqliteDatabase {
+    /// Takes the lock file beside the database. It is never deleted: a lock on a deleted file keeps nobody out.
+    pub fn lock_for_serving(&self) -> Result<ServingLock, OpenError> {
+        let mut name = self.path.clone().into_os_string();
+        name.push(".lock");
+        let failed = |error: std::io::Error| OpenError::Failed(format!("lock file: {error}"));
+        let file: File =
+            OpenOptions::new().create(true).append(true).mode(0o600).open(name).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(ServingLock::new(file)),
+            Err(TryLockError::WouldBlock) => Err(OpenError::InUse(self.path.clone())),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+}
+
+#[async_trait]
+impl Database for SqliteDatabase {
+    async fn write(&self) -> Result<Box<dyn Tx>, StoreError> {
+        Ok(Box::new(SqliteTx(self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(translate)?)))
+    }
+
+    async fn read(&self) -> Result<Box<dyn Tx>, StoreError> {
+        Ok(Box::new(SqliteTx(self.readers.begin().await.map_err(translate)?)))
+    }
+
+    async fn close(&self) {
+        // Readers first: the last connection to close folds the log into the file.
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+struct SqliteTx(Transaction<'static, Sqlite>);
+
+fn query(sql: &'static str, args: &[Value]) -> sqlx::query::Query<'static, Sqlite, SqliteArguments> {
+    args.iter().fold(sqlx::query(sql), |query, value| match value {
+        Value::Text(text) => query.bind(text.clone()),
+        Value::Int(int) => query.bind(*int),
+    })
+}
+
+#[async_trait]
+impl Tx for SqliteTx {
+    fn dialect(&self) -> &'static Dialect {
+        &DIALECT
+    }
+
+    async fn execute(&mut self, sql: &'static str, args: &[Value]) -> Result<u64, StoreError> {
+        Ok(query(sql, args).execute(&mut *self.0).await.map_err(translate)?.rows_affected())
+    }
+
+    async fn fetch(&mut self, sql: &'static str, args: &[Value]) -> Result<Vec<Box<dyn Row>>, StoreError> {
+        let rows = query(sql, args).fetch_all(&mut *self.0).await.map_err(translate)?;
+        Ok(rows.into_iter().map(|row| Box::new(row) as Box<dyn Row>).collect())
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        self.0.commit().await.map_err(translate)
+    }
+}
+
+impl Row for SqliteRow {
+    fn opt_text(&self, column: &str) -> Result<Option<String>, StoreError> {
+        self.try_get(column).map_err(translate)
+    }
+
+    fn opt_int(&self, column: &str) -> Result<Option<i64>, StoreError> {
+        self.try_get(column).map_err(translate)
+    }
+}
+
+/// Primary result codes (sqlite.org/rescode.html) of a database that may answer again later.
+const BUSY: i32 = 5;
+const LOCKED: i32 = 6;
+const READ_ONLY: i32 = 8;
+const IO_ERROR: i32 = 10;
+const FULL: i32 = 13;
+const CANNOT_OPEN: i32 = 14;
+
+fn translate(error: sqlx::Error) -> StoreError {
+    let text = error.to_string();
+    match error {
+        sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::Io(_) => StoreError::Unavailable(text),
+        // The only references are to accounts and jobs: the row that a verb was given does not exist.
+        sqlx::Error::Database(error) if error.is_foreign_key_violation() => StoreError::NotFound,
+        sqlx::Error::Database(error) => {
+            let extended: i32 = error.code().and_then(|code| code.parse().ok()).unwrap_or(0);
+            match extended & 0xff {
+                BUSY | LOCKED | READ_ONLY | IO_ERROR | FULL | CANNOT_OPEN => StoreError::Unavailable(text),
+                _ => StoreError::Broken(text),
+            }
+        }
+        _ => StoreError::Broken(text),
+    }
+}

@@ -1,0 +1,198 @@
+//! The conformance suite of the index port: what every database must do, written once over `dyn Store`. A database joins
+//! with a [`Fixture`] and one line of [`conformance`].
+
+mod accounts;
+mod deleting;
+mod endings;
+mod garbage;
+mod leases;
+mod listing;
+mod model;
+mod races;
+mod reference;
+mod sqlite;
+mod submitting;
+
+use crate::system::SystemIds;
+use async_trait::async_trait;
+use sottovoce_actors::ports::clock::Ids;
+use sottovoce_actors::ports::store::{
+    Artifact, EpochMs, Failure, Finish, Idempotency, Job, Lease, NewJob, NewStream, StorageRef, Store,
+    StoreError, Submitted,
+};
+use sottovoce_protocol::error_code::ErrorCode;
+use sottovoce_protocol::ids::{AccountId, ArtifactId, JobId, NodeId};
+use sottovoce_protocol::jobs::{ArtifactKind, JobParams, JobType};
+use std::sync::Arc;
+
+/// An empty index of its own for each test.
+#[async_trait]
+pub trait Fixture: Send + Sync {
+    /// Returns the port.
+    fn store(&self) -> Arc<dyn Store>;
+    /// Closes the index and opens it again, as a restart would.
+    async fn reopen(&mut self);
+}
+
+/// Runs every function of the suite as a test of one database.
+macro_rules! conformance {
+    ($fixture:ty: $($module:ident::{$($test:ident),* $(,)?}),* $(,)?) => {
+        $(mod $module {
+            $(#[tokio::test]
+            async fn $test() {
+                crate::storage::suite::$module::$test(&mut <$fixture>::new().await).await;
+            })*
+        })*
+    };
+}
+pub(crate) use conformance;
+
+/// The tests, named once for all databases.
+macro_rules! every_test {
+    ($fixture:ty) => {
+        crate::storage::suite::conformance!($fixture:
+            accounts::{an_email_is_one_account, a_key_opens_its_account, a_key_ends, a_key_of_nobody_is_refused},
+            submitting::{
+                a_submitted_job_is_queued, the_same_request_is_answered_by_the_same_job,
+                a_key_for_another_request_is_refused, an_expired_key_is_new_again, a_full_queue_refuses,
+                a_refused_submission_leaves_nothing, a_stream_is_leased_from_the_start,
+            },
+            leases::{
+                jobs_are_claimed_in_order, a_job_is_claimed_when_due, priority_orders_an_accounts_own_jobs,
+                progress_never_goes_back, a_heartbeat_keeps_a_lease, dead_leases_are_taken_over,
+                a_lone_node_takes_over_what_others_hold, zombies_change_nothing,
+            },
+            endings::{
+                a_finished_job_shows_its_artifacts, a_failed_job_shows_why, a_job_ends_once,
+                a_bad_artifact_leaves_the_job_running, a_retried_job_runs_again, a_released_attempt_is_not_counted,
+                a_cancelled_job_does_not_run_again,
+            },
+            deleting::{
+                a_queued_job_is_gone_at_once, a_running_job_is_told_to_stop, an_ended_job_leaves_garbage,
+                deleting_again_changes_nothing, others_jobs_are_not_found,
+            },
+            listing::{pages_hold_each_job_once, filters_hold},
+            garbage::{
+                due_objects_are_offered_and_put_off, named_objects_are_never_garbage, naming_takes_off_the_list,
+                only_unnamed_objects_are_orphans,
+            },
+            races::{
+                workers_share_the_queue, one_key_makes_one_job, one_sweeper_takes_a_dead_lease,
+                finish_and_takeover_do_not_both_win, garbage_is_given_to_one_sweeper,
+            },
+            model::{random_histories_agree_with_the_reference, what_was_answered_survives_a_restart},
+        );
+    };
+}
+pub(crate) use every_test;
+
+pub const T0: EpochMs = EpochMs(1_800_000_000_000);
+
+pub fn at(ms: i64) -> EpochMs {
+    T0.plus_ms(ms)
+}
+
+pub fn object(name: impl Into<String>) -> StorageRef {
+    StorageRef(name.into())
+}
+
+pub fn job_id() -> JobId {
+    JobId::from_uuid(SystemIds.uuid())
+}
+
+pub fn node() -> NodeId {
+    NodeId::from_uuid(SystemIds.uuid())
+}
+
+pub async fn account(store: &dyn Store, email: &str) -> AccountId {
+    let id = AccountId::from_uuid(SystemIds.uuid());
+    store.ensure_account(email, id, T0).await.expect("account")
+}
+
+pub fn params(job_type: JobType) -> JobParams {
+    JobParams {
+        job_type,
+        language: Some("en".into()),
+        detect_language: None,
+        target_language: None,
+        model: None,
+        callback_url: None,
+        priority: None,
+    }
+}
+
+pub fn new_job(account: AccountId, now: EpochMs) -> NewJob {
+    let id = job_id();
+    NewJob {
+        id,
+        account,
+        params: params(JobType::Transcription),
+        input: object(format!("{id}/input")),
+        file_name: Some("täglich.wav".into()),
+        max_attempts: 3,
+        max_queued: 1000,
+        idempotency: None,
+        now,
+    }
+}
+
+pub fn new_stream(account: AccountId, node: NodeId, now: EpochMs) -> NewStream {
+    let id = job_id();
+    NewStream {
+        id,
+        account,
+        params: params(JobType::Stream),
+        log: object(format!("{id}/log")),
+        node,
+        lease_until: now.plus_ms(60_000),
+        now,
+    }
+}
+
+pub fn idempotency(key: &str, hash: &str, expires_at: EpochMs) -> Option<Idempotency> {
+    Some(Idempotency { key: key.into(), request_hash: hash.into(), expires_at })
+}
+
+pub fn artifact(lease: Lease, kind: ArtifactKind, now: EpochMs) -> Artifact {
+    Artifact {
+        id: ArtifactId::from_uuid(SystemIds.uuid()),
+        kind,
+        lang: String::new(),
+        storage: object(format!("{}/{}/{}", lease.job, lease.epoch.0, kind.as_str())),
+        size_bytes: 42,
+        sha256: "ab".repeat(32),
+        created_at: now,
+    }
+}
+
+pub fn finish(lease: Lease, now: EpochMs) -> Finish {
+    Finish { artifacts: vec![artifact(lease, ArtifactKind::Json, now)], duration_ms: 1500, now }
+}
+
+pub fn failure(code: ErrorCode, now: EpochMs) -> Failure {
+    Failure { code, artifacts: Vec::new(), duration_ms: None, now }
+}
+
+pub async fn submit(store: &dyn Store, new: NewJob) -> Job {
+    match store.submit(new).await.expect("submit") {
+        Submitted::New(job) => job,
+        Submitted::Replayed(job) => panic!("replayed {}", job.id),
+    }
+}
+
+pub async fn claim(store: &dyn Store, now: EpochMs) -> (Job, Lease) {
+    store.claim(node(), now.plus_ms(60_000), now).await.expect("claim").expect("a due job")
+}
+
+pub async fn claim_new(store: &dyn Store, account: AccountId, now: EpochMs) -> (Job, Lease) {
+    submit(store, new_job(account, now)).await;
+    claim(store, now).await
+}
+
+pub fn assert_lost<T: std::fmt::Debug>(answer: Result<T, StoreError>) {
+    assert!(matches!(answer, Err(StoreError::LeaseLost)), "{answer:?}");
+}
+
+pub fn assert_not_found<T: std::fmt::Debug>(answer: Result<T, StoreError>) {
+    assert!(matches!(answer, Err(StoreError::NotFound)), "{answer:?}");
+}

@@ -1,0 +1,3 @@
+//! The integration tests: the binary, the sockets and the house rules, seen from outside.
+
+mod tidy;
