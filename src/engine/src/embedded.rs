@@ -120,8 +120,9 @@ impl EmbeddedEngine {
     pub fn load(models_dir: &Path, options: &EngineOptions) -> Result<Self, LoadError> {
         let source = models_dir.join("source");
         let cache_dir = options.cache_dir.clone().unwrap_or_else(|| models_dir.join("converted"));
-        let load_if =
-            |needed: bool, name: &str| needed.then(|| load(&source.join(name), &cache_dir)).transpose();
+        let load_if = |needed: bool, name: &str, lag_s: f32| {
+            needed.then(|| load(&source.join(name), &cache_dir, lag_s)).transpose()
+        };
         Ok(Self {
             tiny: load_if(
                 options.models.iter().any(|model| model.needs_tiny()),
@@ -156,7 +157,7 @@ impl EmbeddedEngine {
 
     fn hear(
         &self,
-        model: &Moonshine,
+        loaded: &Loaded,
         unit: &Unit,
         options: &rten::RunOptions,
     ) -> Result<Hypothesis, EngineError> {
