@@ -2,6 +2,7 @@
 
 use crate::endpoint::{Endpoint, ServerArgs};
 use crate::error::LoadError;
+use crate::hostile::Seed;
 use crate::hypotheses::{self, HeardWord, Hypothesis};
 use crate::manifest::References;
 use crate::proc::{Machine, Watch};
@@ -15,7 +16,7 @@ use sottovoce_protocol::jobs::{ArtifactKind, JobStatus};
 use sottovoce_protocol::transcript::Transcript;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Arguments of `jobs`.
@@ -94,8 +95,7 @@ impl Manner {
 
 /// Returns a name for this run that no other run has.
 pub fn new_run_id() -> String {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    format!("run-{}-{}", since_epoch.as_nanos(), std::process::id())
+    format!("run-{:016x}", Seed::random().0)
 }
 
 /// What became of one file. Times in seconds.

@@ -3,6 +3,8 @@
 //!
 //! `objects/<name>` is a whole object, `objects/<name>~` a log, `tmp/<random>` an object being written.
 
+use crate::system::SystemIds;
+use sottovoce_actors::ports::clock::Ids;
 use sottovoce_actors::ports::files::FileError;
 use sottovoce_actors::ports::store::StorageRef;
 use std::fs::{self, DirBuilder, File};
@@ -77,7 +79,7 @@ impl Layout {
 
     /// Returns a fresh path for an object being written.
     pub fn unfinished(&self) -> PathBuf {
-        self.tmp.join(uuid::Uuid::new_v4().to_string())
+        self.tmp.join(SystemIds.uuid().to_string())
     }
 
     /// Makes the folders above a path, durable, and runs `enter`, which creates an entry there. Once more from the start if

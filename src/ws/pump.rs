@@ -48,6 +48,7 @@ impl Pump {
     }
 
     fn whole(&mut self, message: Whole, wire_bytes: u64, ctx: &mut ws::WebsocketContext<Self>) {
+        let may_relay = self.unanswered < PUMP_WINDOW && self.waiting.is_empty();
         match message {
             Whole::Binary(data) if data.is_empty() => {
                 self.gate.release(wire_bytes);
@@ -58,7 +59,7 @@ impl Pump {
                     joined.extend_from_slice(&data);
                     *wire += wire_bytes;
                 }
-                _ if self.unanswered < PUMP_WINDOW && self.waiting.is_empty() => {
+                _ if may_relay => {
                     return self.relay(FromPump::Binary { data, wire_bytes }, ctx);
                 }
                 _ => self.waiting.push_back(Waiting::Binary(BytesMut::from(&data[..]), wire_bytes)),

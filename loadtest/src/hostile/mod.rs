@@ -160,7 +160,7 @@ fn is_documented(outcome: &str) -> bool {
     let code = match outcome.split(' ').collect::<Vec<_>>()[..] {
         ["done"] => return true,
         ["failed", code] => code,
-        ["refused", status, code] if matches!(status, "400" | "413" | "415" | "422") => code,
+        ["refused", "400" | "413" | "415" | "422", code] => code,
         _ => return false,
     };
     ErrorCode::parse(code).is_some_and(|code| FAULTS_OF_A_FILE.contains(&code))

@@ -1,16 +1,15 @@
 //! Seeded random numbers that stay the same for ever, so that a printed seed repeats a run.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::hash::{BuildHasher, RandomState};
 
 /// The seed of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Seed(pub u64);
 
 impl Seed {
-    /// Returns a seed from the clock.
+    /// Returns a new seed, from the random keys that the standard library takes from the system.
     pub fn random() -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self(Random(now.as_nanos() as u64).next())
+        Self(RandomState::new().hash_one(0))
     }
 
     /// Returns the generator of one case.

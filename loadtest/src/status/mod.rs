@@ -144,7 +144,6 @@ impl StatusArgs {
         crate::proc::sample(self.server.server_pid?, Duration::ZERO).map(|sample| sample.rss_bytes)
     }
 
-    #[expect(clippy::type_complexity, reason = "two lists of handles, named where they are used")]
     fn open_all(
         &self,
         endpoint: &Endpoint,

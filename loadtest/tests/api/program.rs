@@ -59,7 +59,7 @@ async fn live_reports_lag_words_and_promises() {
     assert_eq!(table.lines().count(), 3);
     assert_eq!(
         std::fs::read_to_string(folder.file("out/stream-000.events.jsonl")).unwrap().lines().count(),
-        4
+        5
     );
 }
 

@@ -7,7 +7,8 @@ use crate::cost;
 use crate::moonshine::{ModelError, Moonshine};
 use crate::silero::{Silero, SileroError};
 use crate::tokenizer::{Tokenizer, TokenizerError};
-use crate::{words, worker};
+use crate::words::TimedTokens;
+use crate::{align, pauses, words, worker};
 use sottovoce_actors::ports::engine::{
     Engine, EngineError, Hypothesis, MAX_UNIT_SECONDS, ModelInfo, SAMPLE_RATE_HZ, TokenId, Unit, UnitKind,
     VoiceDetector,
@@ -148,8 +149,11 @@ impl EmbeddedEngine {
         let draft: Vec<u32> = unit.draft.iter().map(|token| token.0).collect();
         let memory = model.encode(&unit.audio, options).map_err(failed)?;
         let decoded = model.decode(&memory, unit.audio.len(), &draft, options).map_err(failed)?;
-        let times = words::token_times(model, &memory, &decoded);
-        let words = words::words(&self.tokenizer, &decoded, &times, &unit.audio);
+        let times_s = align::token_times(model, &memory, &decoded);
+        let timed = TimedTokens { tokens: &decoded.tokens, probabilities: &decoded.probabilities, times_s: &times_s };
+        #[expect(clippy::cast_precision_loss, reason = "at most 30 s of samples")]
+        let length_s = unit.audio.len() as f32 / SAMPLE_RATE_HZ as f32;
+        let words = words::words(&self.tokenizer, &timed, &pauses::find(&unit.audio), length_s);
         if words.is_empty() {
             return Ok(Hypothesis::default());
         }

@@ -8,6 +8,7 @@ mod cost;
 mod cpu_clock;
 mod embedded;
 mod moonshine;
+mod pauses;
 mod silero;
 mod tokenizer;
 mod words;

@@ -54,7 +54,7 @@ impl Tokenizer {
         Self::parse(&file).map_err(|cause| failed(cause.to_string()))
     }
 
-    fn parse(file: &[u8]) -> serde_json::Result<Self> {
+    pub(crate) fn parse(file: &[u8]) -> serde_json::Result<Self> {
         let file: TokenizerFile = serde_json::from_slice(file)?;
         let ids = file.model.vocab.values().chain(file.added_tokens.iter().map(|added| &added.id));
         let size = ids.max().map_or(0, |largest| largest + 1);

@@ -1,13 +1,14 @@
 //! Accounts and keys.
 
 use super::{Fixture, T0, account, assert_not_found, at};
+use crate::system::SystemIds;
+use sottovoce_actors::ports::clock::Ids;
 use sottovoce_actors::ports::store::{EpochMs, NewApiKey, SecretHash};
 use sottovoce_protocol::ids::{AccountId, ApiKeyId};
-use uuid::Uuid;
 
 fn key(account: AccountId, secret: &str) -> NewApiKey {
     NewApiKey {
-        id: ApiKeyId::from_uuid(Uuid::now_v7()),
+        id: ApiKeyId::from_uuid(SystemIds.uuid()),
         account,
         name: "laptop".into(),
         prefix: "sk_saas_ab".into(),
@@ -64,6 +65,6 @@ pub async fn a_key_ends(fixture: &mut impl Fixture) {
 }
 
 pub async fn a_key_of_nobody_is_refused(fixture: &mut impl Fixture) {
-    let nobody = AccountId::from_uuid(Uuid::now_v7());
+    let nobody = AccountId::from_uuid(SystemIds.uuid());
     assert_not_found(fixture.store().add_api_key(key(nobody, "hash")).await);
 }

@@ -14,7 +14,9 @@ mod reference;
 mod sqlite;
 mod submitting;
 
+use crate::system::SystemIds;
 use async_trait::async_trait;
+use sottovoce_actors::ports::clock::Ids;
 use sottovoce_actors::ports::store::{
     Artifact, EpochMs, Failure, Finish, Idempotency, Job, Lease, NewJob, NewStream, StorageRef, Store,
     StoreError, Submitted,
@@ -23,7 +25,6 @@ use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::ids::{AccountId, ArtifactId, JobId, NodeId};
 use sottovoce_protocol::jobs::{ArtifactKind, JobParams, JobType};
 use std::sync::Arc;
-use uuid::Uuid;
 
 /// An empty index of its own for each test.
 #[async_trait]
@@ -97,15 +98,15 @@ pub fn object(name: impl Into<String>) -> StorageRef {
 }
 
 pub fn job_id() -> JobId {
-    JobId::from_uuid(Uuid::now_v7())
+    JobId::from_uuid(SystemIds.uuid())
 }
 
 pub fn node() -> NodeId {
-    NodeId::from_uuid(Uuid::now_v7())
+    NodeId::from_uuid(SystemIds.uuid())
 }
 
 pub async fn account(store: &dyn Store, email: &str) -> AccountId {
-    let id = AccountId::from_uuid(Uuid::now_v7());
+    let id = AccountId::from_uuid(SystemIds.uuid());
     store.ensure_account(email, id, T0).await.expect("account")
 }
 
@@ -155,7 +156,7 @@ pub fn idempotency(key: &str, hash: &str, expires_at: EpochMs) -> Option<Idempot
 
 pub fn artifact(lease: Lease, kind: ArtifactKind, now: EpochMs) -> Artifact {
     Artifact {
-        id: ArtifactId::from_uuid(Uuid::now_v7()),
+        id: ArtifactId::from_uuid(SystemIds.uuid()),
         kind,
         lang: String::new(),
         storage: object(format!("{}/{}/{}", lease.job, lease.epoch.0, kind.as_str())),

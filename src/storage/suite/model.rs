@@ -5,8 +5,10 @@ use super::reference::{Reference, Submission};
 use super::{
     Fixture, T0, account, artifact, assert_not_found, at, failure, idempotency, new_job, new_stream, node,
 };
+use crate::system::SystemIds;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use sottovoce_actors::ports::clock::Ids;
 use sottovoce_actors::ports::store::{
     EpochMs, Failure, Finish, Job, Lease, LeaseEpoch, NewJob, Permille, StorageRef, Store, StoreError,
     Submitted,
@@ -31,7 +33,8 @@ struct History {
 
 fn seed() -> u64 {
     let given = std::env::var("SOTTOVOCE_TEST_SEED").ok().and_then(|text| text.parse().ok());
-    let seed = given.unwrap_or_else(|| rand::rng().random());
+    // A fresh seed for each run: the random part of an id.
+    let seed = given.unwrap_or_else(|| SystemIds.uuid().as_u64_pair().1);
     println!("SOTTOVOCE_TEST_SEED={seed}");
     seed
 }

@@ -3,12 +3,13 @@
 use super::{
     Fixture, T0, account, assert_not_found, at, claim, idempotency, new_job, new_stream, node, object, submit,
 };
+use crate::system::SystemIds;
+use sottovoce_actors::ports::clock::Ids;
 use sottovoce_actors::ports::store::{
     EpochMs, Heartbeat, Job, LeaseEpoch, NewJob, Permille, StatusSeq, StoreError, Submitted,
 };
 use sottovoce_protocol::ids::AccountId;
 use sottovoce_protocol::jobs::{JobStatus, JobType};
-use uuid::Uuid;
 
 pub async fn a_submitted_job_is_queued(fixture: &mut impl Fixture) {
     let store = fixture.store();
@@ -37,7 +38,7 @@ pub async fn a_submitted_job_is_queued(fixture: &mut impl Fixture) {
     assert_eq!(submit(&*store, new).await, expected);
     assert_eq!(store.job(ada, expected.id).await.expect("job"), expected);
     assert_eq!(store.queued().await.expect("queued"), 1);
-    let nobody = AccountId::from_uuid(Uuid::now_v7());
+    let nobody = AccountId::from_uuid(SystemIds.uuid());
     assert_not_found(store.submit(new_job(nobody, T0)).await);
 }
 

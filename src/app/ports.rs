@@ -1,0 +1,95 @@
+//! The adapters that a configuration asks for.
+
+use crate::bus::LocalBus;
+use crate::config::Config;
+use crate::files::LocalFiles;
+use crate::speech::{EngineEars, FileDecoder};
+use crate::storage::{self, OpenError, OpenedIndex};
+use crate::system::{SystemClock, SystemIds};
+use sottovoce_actors::ports::bus::StatusBus;
+use sottovoce_actors::ports::clock::{Clock, Ids};
+use sottovoce_actors::ports::ear::Ears;
+use sottovoce_actors::ports::engine::Engine;
+use sottovoce_actors::ports::files::{FileError, FileStore};
+use sottovoce_actors::ports::media::MediaDecoder;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why an adapter could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PortsError {
+    /// The index.
+    #[error(transparent)]
+    Index(#[from] OpenError),
+    /// The objects.
+    #[error("the folder of files.url cannot be used: {0}")]
+    Files(#[from] FileError),
+    /// A form that this version does not have.
+    #[error("{key} asks for `{scheme}:`, which this version does not have; use `{known}`")]
+    Unsupported {
+        /// The setting.
+        key: &'static str,
+        /// What it names.
+        scheme: String,
+        /// What it may name.
+        known: &'static str,
+    },
+}
+
+/// Every port of the server.
+#[derive(Clone)]
+pub struct Ports {
+    /// The index, opened.
+    pub index: OpenedIndex,
+    /// Content.
+    pub files: Arc<dyn FileStore>,
+    /// Status fan-out.
+    pub bus: Arc<dyn StatusBus>,
+    /// Stored files to samples.
+    pub media: Arc<dyn MediaDecoder>,
+    /// Raw audio to samples.
+    pub ears: Arc<dyn Ears>,
+    /// Speech.
+    pub engine: Arc<dyn Engine>,
+    /// Wall time.
+    pub clock: Arc<dyn Clock>,
+    /// New identifiers.
+    pub ids: Arc<dyn Ids>,
+}
+
+impl Ports {
+    /// Opens what the configuration names.
+    ///
+    /// # Errors
+    /// See [`PortsError`].
+    pub async fn open(config: &Config, engine: Arc<dyn Engine>) -> Result<Self, PortsError> {
+        let index = storage::connect(config.storage.url.expose()).await?;
+        let files = LocalFiles::open(file_root(config.files.url.expose())?).await?;
+        if config.bus.url.expose() != "local:" {
+            let scheme = scheme_of(config.bus.url.expose());
+            return Err(PortsError::Unsupported { key: "bus.url", scheme, known: "local:" });
+        }
+        Ok(Self {
+            index,
+            files: Arc::new(files),
+            bus: Arc::new(LocalBus::default()),
+            media: Arc::new(FileDecoder),
+            ears: Arc::new(EngineEars::new(engine.clone())),
+            engine,
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(SystemIds),
+        })
+    }
+}
+
+fn file_root(url: &str) -> Result<PathBuf, PortsError> {
+    match url.split_once(':') {
+        Some(("file", path)) => Ok(PathBuf::from(path.strip_prefix("//").unwrap_or(path))),
+        _ => Err(PortsError::Unsupported { key: "files.url", scheme: scheme_of(url), known: "file:/FOLDER" }),
+    }
+}
+
+fn scheme_of(url: &str) -> String {
+    // Only the scheme is shown: the rest may hold a password.
+    url.split(':').next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,175 @@
+//! The configuration in the terms of each part. Plain mapping, no decisions.
+
+use crate::app::ServeError;
+use crate::config::{Config, Mode};
+use crate::http::limits::RateLimiter;
+use crate::http::origin::Origins;
+use crate::http::state::HttpLimits;
+use sottovoce_actors::dispatcher::DispatcherConfig;
+use sottovoce_actors::engine_pool::{AdmissionConfig, PoolConfig};
+use sottovoce_actors::janitor::JanitorConfig;
+use sottovoce_actors::job::JobConfig;
+use sottovoce_actors::segment::SegmentConfig;
+use sottovoce_actors::session::liveness::LivenessConfig;
+use sottovoce_actors::session::params::LiveConfig;
+use sottovoce_actors::status::StatusConfig;
+use sottovoce_actors::supervise::Backoff;
+use sottovoce_engine::{EmbeddedModel, EngineOptions};
+use sottovoce_protocol::ids::{ModelId, NodeId};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Frames in flight to one client.
+const CREDIT_WINDOW: u32 = 64;
+/// Bytes that may wait for one client beyond the window.
+const OUTBOX_BYTES: usize = 256 * 1024;
+/// Finals of one channel that may wait for the engine before its socket is not read.
+const MAX_PENDING_FINALS: usize = 4;
+
+const fn ms(value: u64) -> Duration {
+    Duration::from_millis(value)
+}
+
+fn frames(value_ms: u64) -> u32 {
+    SegmentConfig::frames(u32::try_from(value_ms).unwrap_or(u32::MAX))
+}
+
+pub(super) fn engine_options(config: &Config) -> Result<EngineOptions, ServeError> {
+    let models: Result<Vec<_>, _> = config
+        .models
+        .load
+        .iter()
+        .map(|name| {
+            EmbeddedModel::named(name)
+                .ok_or_else(|| ServeError::Models(format!("models.load names `{name}`, which is no speech model")))
+        })
+        .collect();
+    Ok(EngineOptions { models: models?, ..EngineOptions::default() })
+}
+
+pub(super) fn pool(config: &Config) -> PoolConfig {
+    PoolConfig {
+        workers: config.engine.worker_count(),
+        listeners: config.engine.listen_threads.max(1),
+        batch_patience: ms(config.engine.batch_patience_ms),
+        admission: AdmissionConfig {
+            max_streams: u32::try_from(config.engine.max_streams).unwrap_or(u32::MAX),
+            target_utilisation: config.engine.target_utilisation as f32,
+            ..AdmissionConfig::default()
+        },
+        ..PoolConfig::default()
+    }
+}
+
+pub(super) fn live(config: &Config) -> LiveConfig {
+    let live = &config.live;
+    LiveConfig {
+        liveness: LivenessConfig {
+            idle_timeout: ms(live.idle_timeout_ms),
+            ping_interval: ms(live.ping_interval_ms),
+            pong_timeout: ms(live.pong_timeout_ms),
+            stall_timeout: ms(live.slow_reader_timeout_ms),
+        },
+        segment: SegmentConfig {
+            start_probability: live.start_probability as f32,
+            end_probability: live.end_probability as f32,
+            start_frames: 3,
+            pre_roll_frames: frames(250),
+            post_roll_frames: frames(200),
+            pause_frames: frames(live.pause_ms),
+            pause_late_frames: frames(live.pause_late_ms),
+            late_from_frames: frames(live.max_utterance_ms / 3),
+            max_frames: frames(live.max_utterance_ms),
+            look_back_frames: frames(700),
+        },
+        interim_step: ms(live.interim_step_ms),
+        interim_late_step: ms(live.interim_step_late_ms),
+        interim_late_after: ms(live.late_after_ms),
+        silence_report: ms(live.silence_report_ms),
+        final_within: ms(1_000),
+        interim_within: ms(live.interim_step_ms),
+        max_pending_finals: MAX_PENDING_FINALS,
+        credit_window: CREDIT_WINDOW,
+        outbox_bytes: OUTBOX_BYTES,
+        heartbeat: ms(live.heartbeat_ms),
+        lease: ms(live.lease_ms),
+        settle_timeout: ms(live.drain_timeout_ms),
+        max_session: Duration::from_secs(live.max_session_hours * 3600),
+    }
+}
+
+pub(super) fn status(config: &Config) -> StatusConfig {
+    StatusConfig {
+        ping_interval: ms(config.status.ping_interval_ms),
+        pong_timeout: ms(config.status.pong_timeout_ms),
+        first_message: ms(config.status.first_message_ms),
+        messages_per_second: config.status.messages_per_second,
+        subscriptions: config.status.subscriptions_per_socket,
+        credit_window: CREDIT_WINDOW,
+        outbox_bytes: OUTBOX_BYTES,
+    }
+}
+
+pub(super) fn dispatcher(config: &Config, node: NodeId, lone_node: bool) -> DispatcherConfig {
+    DispatcherConfig {
+        node,
+        lone_node,
+        concurrency: if config.jobs.concurrency == 0 { config.engine.worker_count() } else { config.jobs.concurrency },
+        poll_every: ms(config.jobs.poll_ms),
+        sweep_every: ms(config.jobs.lease_ms / 2),
+        sweep_limit: 100,
+    }
+}
+
+pub(super) fn job(config: &Config) -> JobConfig {
+    JobConfig {
+        lease: ms(config.jobs.lease_ms),
+        heartbeat_every: ms(config.jobs.heartbeat_ms),
+        stall_after: Duration::from_secs(300),
+        max_audio_s: config.limits.decoded_seconds,
+        lanes: 2,
+        unit_within: Duration::from_secs(60),
+        retry: Backoff { first: ms(config.jobs.backoff_first_ms), most: ms(config.jobs.backoff_most_ms) },
+        settle: Backoff { first: ms(500), most: ms(10_000) },
+        settle_tries: 8,
+        segment: SegmentConfig { max_frames: frames(config.jobs.max_utterance_ms), ..JobConfig::SEGMENT },
+        default_model: ModelId::new(&config.models.default),
+        default_language: "en".into(),
+        engine: "embedded".into(),
+    }
+}
+
+pub(super) const JANITOR: JanitorConfig = JanitorConfig {
+    garbage_every: Duration::from_secs(10),
+    orphans_every: Duration::from_secs(3600),
+    orphan_grace: Duration::from_secs(24 * 3600),
+};
+
+pub(super) fn http_limits(config: &Config) -> HttpLimits {
+    let limits = &config.limits;
+    HttpLimits {
+        requests_per_minute: u32::try_from(limits.requests_per_minute).unwrap_or(u32::MAX),
+        max_upload_bytes: limits.upload_bytes,
+        max_audio_s: limits.decoded_seconds,
+        uploads_at_once: 64,
+        upload_idle: ms(limits.upload_idle_ms),
+        upload_min_bytes_per_s: limits.upload_min_bytes_per_s,
+        upload_window: Duration::from_secs(30),
+        probe_timeout: Duration::from_secs(5),
+        max_queued_jobs: limits.queued_jobs_per_account,
+        max_attempts: config.jobs.max_attempts,
+        idempotency_ttl: Duration::from_secs(24 * 3600),
+    }
+}
+
+pub(super) fn rates(config: &Config) -> RateLimiter {
+    RateLimiter::new(http_limits(config).requests_per_minute)
+}
+
+pub(super) fn origins(config: &Config, bound: SocketAddr) -> Origins {
+    let listed = config.http.allowed_origins.iter().map(String::as_str);
+    match config.mode {
+        Mode::Embedded => Origins::listed(listed.chain([config.http.public_url.as_str()])).with_own(bound),
+        Mode::Production => Origins::listed(listed),
+    }
+}
