@@ -3,6 +3,9 @@
 
 use sottovoce_actors::ports::clock::{Clock, Ids};
 use sottovoce_actors::ports::store::EpochMs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
@@ -27,6 +30,34 @@ impl Ids for SystemIds {
     fn uuid(&self) -> Uuid {
         Uuid::now_v7()
     }
+}
+
+/// Returns 32 random bytes kept in a file that only its owner can read, made on the first call.
+///
+/// # Errors
+/// The file cannot be read or made, or is not 32 bytes long.
+pub fn kept_random(path: &Path) -> std::io::Result<[u8; 32]> {
+    let damaged = |_| std::io::Error::other(format!("{} is damaged, delete it", path.display()));
+    match std::fs::read(path) {
+        Ok(bytes) => bytes.try_into().map_err(damaged),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let fresh: [u8; 32] = rand::random();
+            let mut file =
+                std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            file.write_all(&fresh)?;
+            file.sync_all()?;
+            Ok(fresh)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns the resident memory of this process in bytes, where the system tells (`/proc`).
+pub fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
 }
 
 #[cfg(test)]

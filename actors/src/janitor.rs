@@ -194,3 +194,60 @@ impl Handler<StopCleaning> for Janitor {
         ctx.stop();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::store::EpochMs;
+    use crate::testkit::{ManualClock, MemoryFiles, MemoryStore};
+
+    const GRACE: Duration = Duration::from_secs(3_600);
+
+    fn object(name: &str) -> StorageRef {
+        StorageRef(name.into())
+    }
+
+    fn world(names: &[&str]) -> (MemoryStore, MemoryFiles, ManualClock) {
+        let files = MemoryFiles::new();
+        for name in names {
+            files.put(&object(name), *name);
+        }
+        (MemoryStore::new(), files, ManualClock::at(EpochMs(1_000_000)))
+    }
+
+    #[actix::test]
+    async fn garbage_goes_when_it_is_due() {
+        let (store, files, clock) = world(&["a", "b"]);
+        store.add_garbage(vec![object("a")], clock.now()).await.unwrap();
+        store.add_garbage(vec![object("b")], clock.now().plus_ms(10)).await.unwrap();
+        assert_eq!(delete_garbage(&store, &files, &clock).await.unwrap(), 1);
+        assert_eq!(files.names(), [object("b")]);
+        clock.advance_ms(10);
+        assert_eq!(delete_garbage(&store, &files, &clock).await.unwrap(), 1);
+        assert_eq!((files.names(), store.all_garbage()), (vec![], vec![]));
+    }
+
+    #[actix::test]
+    async fn orphans_are_gone_after_a_start_and_garbage_waits_its_time() {
+        let names: Vec<String> = (0..500).map(|number| format!("orphan/{number}")).collect();
+        let (store, files, clock) = world(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        files.put(&object("kept"), "kept");
+        store.add_garbage(vec![object("kept")], clock.now().plus_ms(1)).await.unwrap();
+        assert_eq!(sweep_at_start(&store, &files, &clock).await.unwrap(), 500);
+        assert_eq!(files.names(), [object("kept")]);
+    }
+
+    #[actix::test]
+    async fn a_running_server_gives_an_object_time_to_be_named() {
+        let (store, files, clock) = world(&["new"]);
+        let sweep = |suspects: Suspects| suspects.sweep(&store, &files, &clock, GRACE);
+        let (suspects, deleted) = sweep(Suspects::default()).await.unwrap();
+        assert_eq!(deleted, 0);
+        clock.advance_ms(GRACE.as_millis() as i64 - 1);
+        let (suspects, deleted) = sweep(suspects).await.unwrap();
+        assert_eq!(deleted, 0);
+        clock.advance_ms(1);
+        let (suspects, deleted) = sweep(suspects).await.unwrap();
+        assert_eq!((deleted, files.names(), suspects.since.len()), (1, vec![], 0));
+    }
+}

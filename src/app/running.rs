@@ -302,7 +302,7 @@ fn live_state(
         node,
         default_model: ModelId::new(&config.models.default),
         max_message_bytes: config.live.max_message_bytes,
-        sockets_per_account: config.limits.streams_per_account as u64,
+        sockets_per_account: settings::streams_per_account(config),
     }
 }
 

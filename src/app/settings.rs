@@ -162,6 +162,14 @@ pub(super) fn http_limits(config: &Config) -> HttpLimits {
     }
 }
 
+/// 0 stands for what the machine admits.
+pub(super) fn streams_per_account(config: &Config) -> u64 {
+    match config.limits.streams_per_account {
+        0 => u64::MAX,
+        limit => limit as u64,
+    }
+}
+
 pub(super) fn rates(config: &Config) -> RateLimiter {
     RateLimiter::new(http_limits(config).requests_per_minute)
 }

@@ -1,7 +1,8 @@
 //! Where an object is in the folder: names checked, folders made, the folder walked in order of name.
 //! Blocking; called on blocking threads only.
 //!
-//! `objects/<name>` is a whole object, `objects/<name>~` a log, `tmp/<random>` an object being written.
+//! `objects/<name>` is a whole object, `objects/<name>~` a log, `tmp/<random>` an object being written. No name may be the
+//! folder of another.
 
 use crate::system::SystemIds;
 use sottovoce_actors::ports::clock::Ids;

@@ -87,8 +87,12 @@ impl ApiError {
         let status = status_of(self.code);
         let mut response = self.head(status);
         if path.starts_with("/v1/") {
+            if let Ok(value) = HeaderValue::from_str(&self.detail) {
+                response.insert_header((DG_ERROR, value));
+            }
+            response.insert_header((DG_REQUEST_ID, request.to_string()));
             response.json(json!({
-                "err_code": self.code.as_str().to_ascii_uppercase(),
+                "err_code": listen_code(self.code),
                 "err_msg": self.detail,
                 "request_id": request,
             }))
@@ -122,6 +126,24 @@ impl ApiError {
             response.force_close();
         }
         response
+    }
+}
+
+/// Deepgram's names of the request and of the reason for a refusal (`wire.md` §4c).
+const DG_REQUEST_ID: HeaderName = HeaderName::from_static("dg-request-id");
+const DG_ERROR: HeaderName = HeaderName::from_static("dg-error");
+
+/// Returns Deepgram's name for a code (`wire.md` §4g), or ours in capitals where it has none.
+fn listen_code(code: ErrorCode) -> String {
+    match code {
+        ErrorCode::BadRequest | ErrorCode::LanguageUnsupported => "INVALID_QUERY_PARAMETER".into(),
+        ErrorCode::Unauthorized => "INVALID_AUTH".into(),
+        ErrorCode::Scope | ErrorCode::Origin => "INSUFFICIENT_PERMISSIONS".into(),
+        ErrorCode::CreditsExhausted => "ASR_PAYMENT_REQUIRED".into(),
+        ErrorCode::TooLarge => "PAYLOAD_TOO_LARGE".into(),
+        ErrorCode::MediaUnsupported => "UNSUPPORTED_MEDIA_TYPE".into(),
+        ErrorCode::RateLimited | ErrorCode::AtCapacity | ErrorCode::TooManySockets => "TOO_MANY_REQUESTS".into(),
+        other => other.as_str().to_ascii_uppercase(),
     }
 }
 

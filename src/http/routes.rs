@@ -3,6 +3,7 @@
 
 use crate::http::error::ApiError;
 use crate::http::state::HttpState;
+use crate::ws::{listen, status};
 use crate::http::{artifacts, headers, health, jobs, openapi, request_id, upload};
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, Route, web};
@@ -81,6 +82,18 @@ pub const ENDPOINTS: &[Endpoint] = &[
         path: "/saas/jobs/{id}/artifacts/{kind}",
         access: Access::Scope("jobs:read"),
         to: |route| route.to(artifacts::download),
+    },
+    Endpoint {
+        verb: Verb::Get,
+        path: "/v1/listen",
+        access: Access::Scope("listen"),
+        to: |route| route.to(listen::listen),
+    },
+    Endpoint {
+        verb: Verb::Get,
+        path: "/ws",
+        access: Access::Scope("jobs:read"),
+        to: |route| route.to(status::subscribe),
     },
     Endpoint { verb: Verb::Get, path: "/livez", access: Access::Open, to: |route| route.to(health::live) },
     Endpoint { verb: Verb::Get, path: "/readyz", access: Access::Open, to: |route| route.to(health::ready) },

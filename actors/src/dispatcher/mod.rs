@@ -4,7 +4,7 @@
 mod actor;
 mod messages;
 mod recovery;
-#[cfg(all(test, feature = "testkit"))]
+#[cfg(test)]
 mod tests;
 
 pub use actor::Dispatcher;

@@ -3,15 +3,21 @@
 use crate::dispatcher::{Dispatcher, DispatcherConfig, Drain, JobHint, Snapshot, Status};
 use crate::job::tests::{LEASE, World};
 use crate::mailbox::Tell;
+use crate::ports::ear::Ear;
+use crate::ports::engine::{Full, Outcome, StreamKey, Unit};
+use crate::ports::recogniser::{Admission, Listened, Recogniser};
 use crate::ports::store::{EpochMs, NewStream, Store};
 use crate::supervise::ExitGuard;
-use crate::testkit::ScriptedEngine;
+use crate::testkit::{ScriptedEngine, ScriptedRecogniser};
 use crate::transcript::{log_line, log_ref};
 use actix::prelude::*;
+use bytes::Bytes;
 use sottovoce_protocol::error_code::ErrorCode;
-use sottovoce_protocol::ids::{JobId, NodeId};
+use sottovoce_protocol::ids::{JobId, ModelId, NodeId};
 use sottovoce_protocol::jobs::{ArtifactKind, JobParams, JobStatus, JobType};
 use sottovoce_protocol::transcript::Segment;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -189,14 +195,14 @@ async fn a_dead_streams_finals_become_its_artifacts() {
         words: Vec::new(),
     };
     let mut log = log_line(&segment(0, 0.5, "said and sent"));
-    log.extend(log_line(&segment(1, 4.0, "sent too")));
+    log.extend(log_line(&segment(1, 4.5, "sent too")));
     log.extend_from_slice(b"{\"id\":2,\"sta");
     world.files.put(&log_ref(id), log);
 
     start(&world, 1);
     until("it fails", || world.row(id).status == JobStatus::Failed).await;
     let row = world.row(id);
-    assert_eq!((row.error_code, row.duration_ms), (Some(ErrorCode::LeaseExpired), Some(5_500)));
+    assert_eq!((row.error_code, row.duration_ms), (Some(ErrorCode::LeaseExpired), Some(6_000)));
     assert_eq!(world.transcript(id).text, "said and sent sent too");
     assert_eq!(world.artifact(id, ArtifactKind::Transcript), b"said and sent\n\nsent too\n");
     assert!(world.store.all_garbage().contains(&log_ref(id)), "the log is garbage now");
@@ -216,4 +222,56 @@ async fn a_cancel_hint_stops_a_job_before_its_heartbeat() {
     until("it ends", || world.row(id).status == JobStatus::Failed).await;
     assert!(world.now().0 - asked.0 < 1_000);
     assert_eq!(world.row(id).error_code, Some(ErrorCode::Canceled));
+}
+
+/// Panics once where a job actor begins to listen.
+struct PanicsOnce {
+    inner: ScriptedRecogniser,
+    done: AtomicBool,
+}
+
+impl Recogniser for PanicsOnce {
+    fn admit(&self, model: &ModelId, channels: u16) -> Result<Admission, Full> {
+        self.inner.admit(model, channels)
+    }
+
+    fn batch_key(&self) -> StreamKey {
+        if !self.done.swap(true, Ordering::Relaxed) {
+            std::panic::panic_any("planned panic");
+        }
+        self.inner.batch_key()
+    }
+
+    fn submit(
+        &self,
+        key: StreamKey,
+        channel: u16,
+        unit: Unit,
+        within: Duration,
+    ) -> oneshot::Receiver<Outcome> {
+        self.inner.submit(key, channel, unit, within)
+    }
+
+    fn listen(&self, ear: Box<dyn Ear>, audio: Bytes, flush: bool) -> oneshot::Receiver<Listened> {
+        self.inner.listen(ear, audio, flush)
+    }
+
+    fn interim_stretch(&self) -> f32 {
+        self.inner.interim_stretch()
+    }
+}
+
+#[actix::test]
+async fn a_job_actor_that_panics_is_retried_and_the_queue_goes_on() {
+    let mut world = World::new(ScriptedEngine::new());
+    let inner = world.recogniser.clone();
+    world.ports.recogniser = Arc::new(PanicsOnce { inner, done: AtomicBool::new(false) });
+    let id = world.submit(TALK).await;
+    let next = world.submit(TALK).await;
+    let dispatcher = start(&world, 1);
+    until("the next ends", || world.row(next).status == JobStatus::Done).await;
+    assert_eq!((world.row(id).status, world.row(id).attempt), (JobStatus::Queued, 1));
+    until("it ends after its pause", || world.row(id).status == JobStatus::Done).await;
+    assert_eq!(world.row(id).attempt, 2);
+    assert_eq!(status(&dispatcher).await.running, []);
 }

@@ -2,7 +2,7 @@
 //! thread, speech is recognised by the engine pool. Owned by the dispatcher, told through `JobOrder`.
 
 use crate::job::announce::{announce, percent};
-use crate::job::input::{self, INPUT_CAPACITY};
+use crate::job::input::{FileReader, InputConfig};
 use crate::job::messages::{JobConfig, JobOrder, JobPorts};
 use crate::job::pieces::{Hearing, Piece};
 use crate::job::retry::{Fault, Verdict, jitter};
@@ -18,7 +18,6 @@ use sottovoce_protocol::jobs::JobStatus;
 use sottovoce_protocol::status::JobState;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 const MAILBOX: usize = 32;
@@ -81,18 +80,18 @@ impl JobActor {
         let opening = async move { files.open(&object).await };
         ctx.spawn(opening.into_actor(self).map(|opened, actor, ctx| match opened {
             Ok(file) => {
-                let (sender, receiver) = mpsc::channel(INPUT_CAPACITY);
-                let (media, voice) = (actor.ports.media.clone(), actor.ports.voice.clone());
-                let (max_s, segment) = (actor.config.max_audio_s, actor.config.segment);
-                tokio::task::spawn_blocking(move || {
-                    input::read(&*media, file, max_s, voice(), segment, &sender);
-                });
+                let input = InputConfig {
+                    media: actor.ports.media.clone(),
+                    voice: actor.ports.voice.clone(),
+                    max_s: actor.config.max_audio_s,
+                    segment: actor.config.segment,
+                };
                 let hearing = Hearing::new(
                     actor.ports.recogniser.clone(),
                     actor.model(),
                     actor.config.unit_within,
                     actor.config.lanes,
-                    receiver,
+                    FileReader::Closed(file, input),
                 );
                 ctx.add_stream(hearing.into_stream());
             }

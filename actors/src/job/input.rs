@@ -1,19 +1,19 @@
-//! Reads a stored file on a blocking thread: decoder, voice activity, cuts. Hands utterances over a bounded channel and
-//! waits there while the engine is busy, so that memory does not grow with the file.
+//! Reads a stored file step by step: decoder, voice activity, cuts. Each step runs on a blocking thread and ends at the
+//! next utterance, so that nothing is parked and nothing piles up while the engine is busy.
 
 use crate::job::cutter::{Cutter, Utterance};
-use crate::ports::engine::{EngineError, SAMPLE_RATE_HZ, VoiceDetector};
+use crate::job::messages::VoiceMaker;
+use crate::ports::engine::{EngineError, SAMPLE_RATE_HZ};
 use crate::ports::files::ReadSeek;
-use crate::ports::media::{MediaDecoder, MediaError};
+use crate::ports::media::{AudioReader, MediaDecoder, MediaError};
 use crate::segment::SegmentConfig;
-use tokio::sync::mpsc;
+use std::collections::VecDeque;
+use std::sync::Arc;
 
-/// Utterances that wait for the engine; each is at most 30 s, so 2 MB.
-pub(crate) const INPUT_CAPACITY: usize = 2;
-/// Silence is reported at least this often, in samples, so that progress moves.
+/// Silence is reported at least this often, in samples, so that progress moves and a step ends.
 const REPORT_SAMPLES: u64 = 30 * SAMPLE_RATE_HZ as u64;
 
-/// What the reader says, in order of the audio.
+/// What a step found, in order of the audio; nothing follows the last three.
 #[derive(Debug)]
 pub(crate) enum Input {
     /// The file is open and announces this length.
@@ -30,83 +30,89 @@ pub(crate) enum Input {
     Failed(EngineError),
 }
 
-/// Reads to the end, or until nobody listens.
-pub(crate) fn read(
-    media: &dyn MediaDecoder,
-    file: Box<dyn ReadSeek>,
-    max_s: u64,
-    voice: Box<dyn VoiceDetector>,
-    config: SegmentConfig,
-    output: &mpsc::Sender<Input>,
-) {
-    let last = match read_all(media, file, max_s, voice, config, output) {
-        Ok(samples) => Input::Ended { samples },
-        Err(Stop::Media(error)) => Input::Refused(error),
-        Err(Stop::Engine(error)) => Input::Failed(error),
-        Err(Stop::Unheard) => return,
-    };
-    // Nobody listens: the job has ended in another way.
-    let _ = output.blocking_send(last);
+/// How a file is read.
+#[derive(Clone)]
+pub(crate) struct InputConfig {
+    pub media: Arc<dyn MediaDecoder>,
+    pub voice: VoiceMaker,
+    pub max_s: u64,
+    pub segment: SegmentConfig,
 }
 
-enum Stop {
+/// A file being read.
+pub(crate) enum FileReader {
+    /// Not looked at yet.
+    Closed(Box<dyn ReadSeek>, InputConfig),
+    /// Being decoded.
+    Open(Box<Decoding>),
+    /// Told its last.
+    Over,
+}
+
+pub(crate) struct Decoding {
+    audio: Box<dyn AudioReader>,
+    cutter: Option<Cutter>,
+    ended: VecDeque<Utterance>,
+    samples: u64,
+    reported: u64,
+}
+
+impl FileReader {
+    /// Runs to the next thing worth telling; blocking.
+    pub fn step(self) -> (Self, Input) {
+        match self {
+            Self::Closed(file, config) => match config.media.open(file, config.max_s) {
+                Ok(audio) => {
+                    let announced_s = audio.announced_s().filter(|length_s| *length_s > 0.0);
+                    let announced_ms = announced_s.map(|length_s| (length_s * 1000.0) as u64);
+                    let cutter = Some(Cutter::new((config.voice)(), config.segment));
+                    let decoding =
+                        Decoding { audio, cutter, ended: VecDeque::new(), samples: 0, reported: 0 };
+                    (Self::Open(Box::new(decoding)), Input::Opened { announced_ms })
+                }
+                Err(error) => (Self::Over, Input::Refused(error)),
+            },
+            Self::Open(mut decoding) => match decoding.step() {
+                Ok(input @ Input::Ended { .. }) => (Self::Over, input),
+                Ok(input) => (Self::Open(decoding), input),
+                Err(Fault::Media(error)) => (Self::Over, Input::Refused(error)),
+                Err(Fault::Voice(error)) => (Self::Over, Input::Failed(error)),
+            },
+            Self::Over => (Self::Over, Input::Ended { samples: 0 }),
+        }
+    }
+}
+
+enum Fault {
     Media(MediaError),
-    Engine(EngineError),
-    Unheard,
+    Voice(EngineError),
 }
 
-impl From<MediaError> for Stop {
-    fn from(error: MediaError) -> Self {
-        Self::Media(error)
-    }
-}
-
-impl From<EngineError> for Stop {
-    fn from(error: EngineError) -> Self {
-        Self::Engine(error)
-    }
-}
-
-fn read_all(
-    media: &dyn MediaDecoder,
-    file: Box<dyn ReadSeek>,
-    max_s: u64,
-    voice: Box<dyn VoiceDetector>,
-    config: SegmentConfig,
-    output: &mpsc::Sender<Input>,
-) -> Result<u64, Stop> {
-    let send = |input| output.blocking_send(input).map_err(|_| Stop::Unheard);
-    let mut reader = media.open(file, max_s)?;
-    let announced_ms = reader.announced_s().filter(|length_s| *length_s > 0.0);
-    send(Input::Opened { announced_ms: announced_ms.map(|length_s| (length_s * 1000.0) as u64) })?;
-
-    let mut cutter = Cutter::new(voice, config);
-    let mut samples_read = 0;
-    let mut reported = 0;
-    while let Some(samples) = reader.next()? {
-        if output.is_closed() {
-            return Err(Stop::Unheard);
-        }
-        samples_read += samples.len() as u64;
-        let mut sent = Ok(());
-        cutter.push(&samples, &mut |utterance| {
-            if sent.is_ok() {
-                sent = send(Input::Utterance(utterance));
+impl Decoding {
+    fn step(&mut self) -> Result<Input, Fault> {
+        loop {
+            if let Some(utterance) = self.ended.pop_front() {
+                return Ok(Input::Utterance(utterance));
             }
-        })?;
-        sent?;
-        let settled = cutter.settled_samples();
-        if settled >= reported + REPORT_SAMPLES {
-            reported = settled;
-            send(Input::Passed { samples: settled })?;
+            let Some(cutter) = &mut self.cutter else { return Ok(Input::Ended { samples: self.samples }) };
+            let settled = cutter.settled_samples();
+            if settled >= self.reported + REPORT_SAMPLES {
+                self.reported = settled;
+                return Ok(Input::Passed { samples: settled });
+            }
+            let ended = &mut self.ended;
+            let mut keep = |utterance| ended.push_back(utterance);
+            match self.audio.next().map_err(Fault::Media)? {
+                Some(samples) => {
+                    self.samples += samples.len() as u64;
+                    cutter.push(&samples, &mut keep).map_err(Fault::Voice)?;
+                }
+                None => {
+                    if let Some(cutter) = self.cutter.take() {
+                        cutter.finish(&mut keep).map_err(Fault::Voice)?;
+                    }
+                }
+            }
         }
     }
-    let mut sent = Ok(());
-    cutter.finish(&mut |utterance| {
-        if sent.is_ok() {
-            sent = send(Input::Utterance(utterance));
-        }
-    })?;
-    sent?;
-    Ok(samples_read)
 }

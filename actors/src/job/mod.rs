@@ -10,7 +10,7 @@ mod pieces;
 mod retry;
 mod settle;
 mod state;
-#[cfg(all(test, feature = "testkit"))]
+#[cfg(test)]
 pub(crate) mod tests;
 
 pub use actor::JobActor;

@@ -2,7 +2,7 @@
 //! and no state of the job.
 
 use crate::job::cutter::Utterance;
-use crate::job::input::Input;
+use crate::job::input::{FileReader, Input};
 use crate::job::retry::Fault;
 use crate::ports::engine::{EngineError, Outcome, SAMPLE_RATE_HZ, StreamKey, Unit, UnitKind};
 use crate::ports::recogniser::Recogniser;
@@ -15,7 +15,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 /// What became known of the audio, in its order; nothing follows `Ended`, `Refused` and `Failed`.
 #[derive(Clone, PartialEq, Debug)]
@@ -35,13 +35,16 @@ pub(crate) enum Piece {
 type Answer = Pin<Box<dyn Future<Output = (Utterance, Result<Outcome, ()>)> + Send>>;
 
 pub(crate) struct Hearing {
-    pub recogniser: Arc<dyn Recogniser>,
-    pub model: ModelId,
-    pub within: Duration,
-    pub input: mpsc::Receiver<Input>,
+    recogniser: Arc<dyn Recogniser>,
+    model: ModelId,
+    within: Duration,
     lanes: Vec<StreamKey>,
     submitted: usize,
     in_flight: FuturesOrdered<Answer>,
+    /// The step that is being read; one step ahead of the engine.
+    reading: Option<JoinHandle<(FileReader, Input)>>,
+    /// An utterance that waits for a lane, with the reader that waits for it.
+    waiting: Option<(FileReader, Utterance)>,
     duration_ms: Option<u64>,
     over: bool,
 }
@@ -52,7 +55,7 @@ impl Hearing {
         model: ModelId,
         within: Duration,
         lanes: usize,
-        input: mpsc::Receiver<Input>,
+        reader: FileReader,
     ) -> Self {
         // The engine takes one waiting unit per key, so each lane has a key of its own.
         let lanes = (0..lanes.max(1)).map(|_| recogniser.batch_key()).collect();
@@ -60,10 +63,11 @@ impl Hearing {
             recogniser,
             model,
             within,
-            input,
             lanes,
             submitted: 0,
             in_flight: FuturesOrdered::new(),
+            reading: Some(spawn_blocking(|| reader.step())),
+            waiting: None,
             duration_ms: None,
             over: false,
         }
@@ -84,33 +88,58 @@ impl Hearing {
 
     async fn next(&mut self) -> Piece {
         loop {
-            if let (Some(duration_ms), true) = (self.duration_ms, self.in_flight.is_empty()) {
-                return Piece::Ended { duration_ms };
+            if self.in_flight.len() < self.lanes.len()
+                && let Some((reader, utterance)) = self.waiting.take()
+            {
+                self.submit(utterance);
+                self.read_on(reader);
             }
-            let room = self.duration_ms.is_none() && self.in_flight.len() < self.lanes.len();
             tokio::select! {
                 biased;
                 Some((utterance, outcome)) = self.in_flight.next() => return heard(&utterance, outcome),
-                input = self.input.recv(), if room => match input {
-                    Some(Input::Opened { announced_ms }) => return Piece::Opened { announced_ms },
-                    Some(Input::Utterance(utterance)) => self.submit(utterance),
-                    Some(Input::Passed { samples }) if self.in_flight.is_empty() => {
-                        return Piece::Heard { segment: None, to_ms: to_ms(samples) };
+                Some(step) = step(&mut self.reading) => {
+                    self.reading = None;
+                    if let Some(piece) = self.take(step) {
+                        return piece;
                     }
-                    Some(Input::Passed { .. }) => {}
-                    Some(Input::Ended { samples }) => self.duration_ms = Some(to_ms(samples)),
-                    Some(Input::Refused(error)) => {
-                        return Piece::Refused { code: error.code, detail: error.detail };
-                    }
-                    Some(Input::Failed(error)) => {
-                        return Piece::Failed { fault: Fault::Engine, detail: error.to_string() };
-                    }
-                    None => {
-                        return Piece::Failed { fault: Fault::Bug, detail: "the file reader stopped".into() };
-                    }
-                },
+                }
+                else => {
+                    let duration_ms = self.duration_ms.unwrap_or_default();
+                    return Piece::Ended { duration_ms };
+                }
             }
         }
+    }
+
+    /// Takes what a step read; gives back what is to be told at once.
+    fn take(&mut self, step: Result<(FileReader, Input), JoinError>) -> Option<Piece> {
+        let Ok((reader, input)) = step else {
+            return Some(Piece::Failed { fault: Fault::Bug, detail: "the file reader panicked".into() });
+        };
+        match input {
+            Input::Utterance(utterance) => {
+                self.waiting = Some((reader, utterance));
+                None
+            }
+            Input::Opened { announced_ms } => {
+                self.read_on(reader);
+                Some(Piece::Opened { announced_ms })
+            }
+            Input::Passed { samples } => {
+                self.read_on(reader);
+                self.in_flight.is_empty().then(|| Piece::Heard { segment: None, to_ms: to_ms(samples) })
+            }
+            Input::Ended { samples } => {
+                self.duration_ms = Some(to_ms(samples));
+                None
+            }
+            Input::Refused(error) => Some(Piece::Refused { code: error.code, detail: error.detail }),
+            Input::Failed(error) => Some(Piece::Failed { fault: Fault::Engine, detail: error.to_string() }),
+        }
+    }
+
+    fn read_on(&mut self, reader: FileReader) {
+        self.reading = Some(spawn_blocking(|| reader.step()));
     }
 
     fn submit(&mut self, utterance: Utterance) {
@@ -125,6 +154,15 @@ impl Hearing {
         };
         let answer = self.recogniser.submit(key, 0, unit, self.within);
         self.in_flight.push_back(Box::pin(async move { (utterance, answer.await.map_err(|_| ())) }));
+    }
+}
+
+async fn step(
+    reading: &mut Option<JoinHandle<(FileReader, Input)>>,
+) -> Option<Result<(FileReader, Input), JoinError>> {
+    match reading {
+        Some(reading) => Some(reading.await),
+        None => None,
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::job::{JobActor, JobConfig, JobOrder, JobPorts};
 use crate::mailbox::Tell;
 use crate::ports::bus::Topic;
+use crate::ports::clock::Ids;
 use crate::ports::store::{EpochMs, Job, Lease, NewJob, StorageRef, Store, Submitted};
 use crate::supervise::{Backoff, Exit, ExitGuard};
 use crate::testkit::{
@@ -182,12 +183,13 @@ async fn silence_is_done_with_an_empty_transcript() {
 
 #[actix::test]
 async fn a_bad_file_fails_at_once_with_its_code() {
+    let mut world = World::new(ScriptedEngine::new());
+    world.config.max_audio_s = 60;
     for (script, code) in [
         ("unknown", ErrorCode::MediaUnsupported),
         ("say 1 2 3\npause 2000\ncorrupt", ErrorCode::MediaCorrupt),
-        ("pause 36001000", ErrorCode::MediaTooLong),
+        ("pause 61000", ErrorCode::MediaTooLong),
     ] {
-        let world = World::new(ScriptedEngine::new());
         let id = world.submit(script).await;
         assert_eq!(world.run().await, Exit::Done);
         let row = world.row(id);
