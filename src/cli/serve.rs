@@ -1,9 +1,19 @@
 //! `serve`.
 
-use super::Failure;
+use super::{Failure, first_key};
 use crate::config::Config;
+use crate::storage;
+use crate::system::{SystemClock, SystemIds};
 
-/// Serves until a signal, then drains.
+/// Makes and shows the first key of a new installation, then serves until a signal and drains.
+///
+/// Standard output gets the key, and `serving at URL` once requests are answered; logs go to standard error.
 pub(super) async fn serve(config: Config) -> Result<(), Failure> {
-    crate::app::serve(config, |_| ()).await.map_err(Failure::of)
+    let index = storage::connect(config.storage.url.expose()).await.map_err(Failure::of)?;
+    let first = first_key(&*index.store(), &SystemIds, &SystemClock).await.map_err(Failure::of);
+    index.close().await;
+    if let Some(first) = first? {
+        first.show();
+    }
+    crate::app::serve(config, |address| println!("serving at http://{address}")).await.map_err(Failure::of)
 }
