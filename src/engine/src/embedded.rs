@@ -4,7 +4,7 @@
 
 use crate::convert::{MoonshineSources, PrepareError, WeightRange, prepare};
 use crate::cost;
-use crate::moonshine::{ModelError, Moonshine};
+use crate::moonshine::{ModelError, Moonshine, RunError};
 use crate::silero::{Silero, SileroError};
 use crate::tokenizer::{Tokenizer, TokenizerError};
 use crate::words::TimedTokens;
@@ -109,8 +109,8 @@ struct Loaded {
     version: String,
     /// By how much its attention follows behind the sound.
     lag_s: f32,
-    /// CPU seconds of the reference computation.
-    probe_s: f32,
+    /// CPU seconds of the work sample.
+    sample_s: f32,
 }
 
 impl EmbeddedEngine {
@@ -161,7 +161,7 @@ impl EmbeddedEngine {
         unit: &Unit,
         options: &rten::RunOptions,
     ) -> Result<Hypothesis, EngineError> {
-        let failed = |cause: crate::moonshine::RunError| EngineError::Failed(cause.to_string());
+        let failed = |cause: RunError| EngineError::Failed(cause.to_string());
         let model = &loaded.model;
         let draft: Vec<u32> = unit.draft.iter().map(|token| token.0).collect();
         let memory = model.encode(&unit.audio, options).map_err(failed)?;
@@ -192,8 +192,10 @@ fn load(sources: &Path, cache_dir: &Path, lag_s: f32) -> Result<Loaded, LoadErro
     };
     let prepared = prepare(&sources, cache_dir, WeightRange::for_this_cpu())?;
     let model = Moonshine::load(&prepared)?;
-    let probe_s = cost::probe(&model);
-    Ok(Loaded { model, version: prepared.source_hash, lag_s, probe_s })
+    let unable = |cause: RunError| ModelError::Run { path: prepared.encoder.clone(), cause: cause.to_string() };
+    let sample_s = cost::sample_s(&model).map_err(unable)?;
+    tracing::info!(model = %prepared.encoder.display(), sample_ms = sample_s * 1e3, "model loaded");
+    Ok(Loaded { model, version: prepared.source_hash, lag_s, sample_s })
 }
 
 impl Engine for EmbeddedEngine {
@@ -228,11 +230,11 @@ impl Engine for EmbeddedEngine {
     }
 
     fn live_cost(&self, model: &ModelId) -> f32 {
-        let probe = |loaded: &Option<Loaded>| loaded.as_ref().map_or(0.0, |loaded| loaded.probe_s);
+        let sample = |loaded: &Option<Loaded>| loaded.as_ref().map_or(0.0, |loaded| loaded.sample_s);
         match self.asked(model) {
-            Some(EmbeddedModel::TwoPass) => cost::two_pass(probe(&self.tiny), probe(&self.base)),
-            Some(EmbeddedModel::Tiny) => cost::one_pass(probe(&self.tiny)),
-            Some(EmbeddedModel::Base) => cost::one_pass(probe(&self.base)),
+            Some(EmbeddedModel::TwoPass) => cost::live_cost(sample(&self.tiny), sample(&self.base)),
+            Some(EmbeddedModel::Tiny) => cost::live_cost(sample(&self.tiny), sample(&self.tiny)),
+            Some(EmbeddedModel::Base) => cost::live_cost(sample(&self.base), sample(&self.base)),
             None => 0.0,
         }
     }
