@@ -87,7 +87,7 @@ pub async fn listen(
     let gate = gate(live.max_message_bytes);
     let (place, drained) = (Arc::new(place), params.job);
     let held = place.clone();
-    let session = SessionActor::new(SessionStart {
+    let session = SessionActor::run(SessionStart {
         ear: live.ears.open(params.format),
         params,
         live: live.live.clone(),
@@ -103,8 +103,7 @@ pub async fn listen(
             }
             drop(held);
         }),
-    })
-    .start();
+    });
     place.on_drain(Tell::to(session.clone()));
     let mut response =
         upgrade::upgrade(&request, payload, &session, gate, live.max_message_bytes, caller.subprotocol)?;

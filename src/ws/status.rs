@@ -48,7 +48,7 @@ pub async fn subscribe(
     let gate = gate(status.max_message_bytes);
     let place = Arc::new(place);
     let held = place.clone();
-    let socket = StatusSocket::new(StatusStart {
+    let socket = StatusSocket::run(StatusStart {
         account: caller.owner.account,
         config: status.config,
         ports: status.ports.clone(),
@@ -60,8 +60,7 @@ pub async fn subscribe(
             }
             drop(held);
         }),
-    })
-    .start();
+    });
     place.on_drain(Tell::to(socket.clone()));
     let subprotocol = caller.subprotocol.or_else(|| offers(&request, SAAS_V1).then_some(SAAS_V1));
     upgrade::upgrade(&request, payload, &socket, gate, status.max_message_bytes, subprotocol)
