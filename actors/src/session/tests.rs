@@ -1,6 +1,5 @@
 //! A live session in virtual time: what the client is sent, in what order, and what is left of the stream afterwards.
 
-
 mod histories;
 mod stage;
 
@@ -311,7 +310,11 @@ async fn many_channels_never_have_more_finals_at_the_engine_than_it_takes() {
     };
     tokio::select! { () = watch => {}, () = play => {} }
     live.ended().await;
-    assert!((2..=32).contains(&most.get()), "the pool takes 32 finals of a stream, {} were there", most.get());
+    assert!(
+        (2..=32).contains(&most.get()),
+        "the pool takes 32 finals of a stream, {} were there",
+        most.get()
+    );
     for channel in 0..20 {
         let words: Vec<u32> = (channel..channel + 4).chain(channel + 50..channel + 54).collect();
         assert_eq!(live.words(channel as u16), caption(&words), "channel {channel}");

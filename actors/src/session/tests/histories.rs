@@ -110,7 +110,10 @@ fn check(seed: u64, live: &Live, story: &Story, exit: Exit) {
     if closes == 1 && !live.was_cut.load(std::sync::atomic::Ordering::Relaxed) {
         let last = &told[told.len() - 2..];
         assert!(
-            matches!(last, [Told::Frame(sottovoce_protocol::live::ServerFrame::Metadata { .. }), Told::Close(_)]),
+            matches!(
+                last,
+                [Told::Frame(sottovoce_protocol::live::ServerFrame::Metadata { .. }), Told::Close(_)]
+            ),
             "{context}: {last:?}"
         );
     }
@@ -153,9 +156,15 @@ fn check_channel<'a>(captions: impl Iterator<Item = &'a Shown>, context: &str) {
     for caption in captions {
         assert!(caption.end_ms >= caption.start_ms, "{context}: {caption:?}");
         assert!(!caption.speech_final || caption.is_final, "{context}: {caption:?}");
-        assert!((caption.start_ms - settled_ms).abs() <= 1, "{context}: not from {settled_ms} ms: {caption:?}");
+        assert!(
+            (caption.start_ms - settled_ms).abs() <= 1,
+            "{context}: not from {settled_ms} ms: {caption:?}"
+        );
         let within = |ms: i64| (caption.start_ms - 1..=caption.end_ms + i64::from(FRAME_MS)).contains(&ms);
-        assert!(caption.word_times_ms.iter().all(|(start, end)| within(*start) && within(*end)), "{caption:?}");
+        assert!(
+            caption.word_times_ms.iter().all(|(start, end)| within(*start) && within(*end)),
+            "{caption:?}"
+        );
         if caption.is_final {
             settled_ms = caption.end_ms;
         }

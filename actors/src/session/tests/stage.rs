@@ -69,10 +69,6 @@ struct Pump {
 
 impl Actor for Pump {
     type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(PUMP_MAILBOX);
-    }
 }
 
 impl Handler<ToPump> for Pump {
@@ -256,13 +252,12 @@ impl Stage {
             exit: ExitGuard::new(move |how| exit.send(how).unwrap()),
         });
         let state = Arc::new(Mutex::new(PumpState::default()));
-        let pump = Pump {
-            state: state.clone(),
-            events: Tell::to(session.clone()),
-            files: self.files.clone(),
-            job,
-        }
-        .start();
+        let pump =
+            Pump { state: state.clone(), events: Tell::to(session.clone()), files: self.files.clone(), job };
+        let pump = Pump::create(|ctx| {
+            ctx.set_mailbox_capacity(PUMP_MAILBOX);
+            pump
+        });
         Tell::to(session.clone()).tell(Attach(Tell::to(pump))).unwrap();
         Live {
             job,
@@ -399,7 +394,9 @@ impl Live {
     }
 
     pub fn close(&self) -> Option<Close> {
-        self.told().into_iter().find_map(|told| if let Told::Close(close) = told { Some(close) } else { None })
+        self.told()
+            .into_iter()
+            .find_map(|told| if let Told::Close(close) = told { Some(close) } else { None })
     }
 
     /// Waits for the end; returns how it came.
@@ -465,7 +462,14 @@ impl Shown {
     fn of(frame: ServerFrame) -> Option<Self> {
         let ms = |seconds: f64| (seconds * 1000.0).round() as i64;
         let ServerFrame::Results {
-            channel_index, duration, start, is_final, speech_final, from_finalize, channel, ..
+            channel_index,
+            duration,
+            start,
+            is_final,
+            speech_final,
+            from_finalize,
+            channel,
+            ..
         } = frame
         else {
             return None;
