@@ -10,11 +10,11 @@ use crate::moonshine::{Moonshine, RunError};
 use crate::worker;
 
 /// Samples that the interims of one second of speech cost.
-const INTERIM_SAMPLES: f32 = 1.0;
+const INTERIM_SAMPLES: f32 = 1.25;
 /// Samples that the finals of one second of speech cost.
-const FINAL_SAMPLES: f32 = 1.0;
+const FINAL_SAMPLES: f32 = 0.27;
 /// Voice activity of one second of audio, against a sample of the tiny model.
-const VOICE_SAMPLES: f32 = 0.1;
+const VOICE_SAMPLES: f32 = 0.12;
 
 /// Times the sample runs; the fastest counts, as others may be using the machine.
 const RUNS: usize = 2;

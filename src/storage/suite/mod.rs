@@ -7,6 +7,7 @@ mod endings;
 mod garbage;
 mod leases;
 mod listing;
+mod memory;
 mod model;
 mod races;
 mod reference;
