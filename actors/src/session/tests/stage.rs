@@ -206,6 +206,7 @@ impl Stage {
     /// Opens the stream as the handshake does.
     pub async fn open(self) -> Live {
         let (job, account) = (self.params.job, self.params.account);
+        self.store.ensure_account("you@example.org", account, self.clock.now()).await.unwrap();
         let ports = SessionPorts {
             recogniser: self.hears_with.unwrap_or_else(|| Arc::new(self.recogniser.clone())),
             store: Arc::new(self.store.clone()),
