@@ -12,6 +12,9 @@ use sottovoce_protocol::jobs::JobStatus;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// Scopes of a key whose scopes were not set.
+const ALL_SCOPES: &str = "listen jobs:read jobs:write usage:read";
+
 /// Keeps rows in maps. Clones share all.
 #[derive(Clone, Default)]
 pub struct MemoryStore(Arc<Mutex<Index>>);
@@ -20,6 +23,7 @@ pub struct MemoryStore(Arc<Mutex<Index>>);
 struct Index {
     accounts: HashMap<String, AccountId>,
     keys: HashMap<SecretHash, NewApiKey>,
+    scopes: HashMap<ApiKeyId, String>,
     rows: BTreeMap<JobId, Row>,
     idempotency: HashMap<(AccountId, String), (Idempotency, JobId)>,
     garbage: BTreeMap<StorageRef, EpochMs>,
@@ -122,6 +126,11 @@ impl MemoryStore {
         self.lock().failing = calls;
     }
 
+    /// Sets the scopes of a key, separated by spaces.
+    pub fn set_scopes(&self, key: ApiKeyId, scopes: &str) {
+        self.lock().scopes.insert(key, scopes.to_owned());
+    }
+
     /// Returns a job whatever its owner, deleted ones too.
     pub fn row(&self, id: JobId) -> Option<Job> {
         self.lock().rows.get(&id).map(|row| row.job.clone())
@@ -175,7 +184,8 @@ impl Store for MemoryStore {
         let index = self.index()?;
         let key = index.keys.get(hash).filter(|key| key.expires_at.is_none_or(|end| now < end));
         let key = key.ok_or(StoreError::NotFound)?;
-        Ok(KeyOwner { key: key.id, account: key.account, scopes: String::new() })
+        let scopes = index.scopes.get(&key.id).map_or(ALL_SCOPES, String::as_str).to_owned();
+        Ok(KeyOwner { key: key.id, account: key.account, scopes })
     }
 
     async fn submit(&self, new: NewJob) -> Result<Submitted, StoreError> {
