@@ -1,6 +1,8 @@
 //! The system's clock and random identifiers: the real `Clock` and `Ids`. The only file that asks the system what time it
 //! is.
 
+use rand::TryRng;
+use rand::rngs::SysRng;
 use sottovoce_actors::ports::clock::{Clock, Ids};
 use sottovoce_actors::ports::store::EpochMs;
 use std::io::Write;
@@ -41,7 +43,8 @@ pub fn kept_random(path: &Path) -> std::io::Result<[u8; 32]> {
     match std::fs::read(path) {
         Ok(bytes) => bytes.try_into().map_err(damaged),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let fresh: [u8; 32] = rand::random();
+            let mut fresh = [0; 32];
+            SysRng.try_fill_bytes(&mut fresh).map_err(std::io::Error::other)?;
             let mut file =
                 std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
             file.write_all(&fresh)?;

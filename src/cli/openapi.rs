@@ -1,9 +1,8 @@
 //! `openapi`: the document that the server also answers at `/openapi.json`.
 
 use super::Failure;
+use crate::http::openapi::DOCUMENT;
 use std::io::Write;
-
-const DOCUMENT: &str = include_str!("../../static/openapi.json");
 
 /// Prints the document.
 pub(super) fn print() -> Result<(), Failure> {

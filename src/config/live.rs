@@ -17,8 +17,6 @@ pub struct LiveConfig {
     pub slow_reader_timeout_ms: u64,
     /// Largest incoming message.
     pub max_message_bytes: usize,
-    /// Audio accepted ahead of recognition.
-    pub max_backlog_ms: u64,
     /// Between interims of a young utterance.
     pub interim_step_ms: u64,
     /// Between interims of an older one.
@@ -55,7 +53,6 @@ impl LiveConfig {
         checker.within("live.pong_timeout_ms", self.pong_timeout_ms, 10, HOUR_MS);
         checker.within("live.slow_reader_timeout_ms", self.slow_reader_timeout_ms, 10, HOUR_MS);
         checker.within("live.max_message_bytes", self.max_message_bytes as u64, 1024, 16 << 20);
-        checker.within("live.max_backlog_ms", self.max_backlog_ms, 1000, 600_000);
         checker.within("live.interim_step_ms", self.interim_step_ms, 50, 60_000);
         checker.within("live.interim_step_late_ms", self.interim_step_late_ms, self.interim_step_ms, 60_000);
         checker.within("live.late_after_ms", self.late_after_ms, 0, 60_000);

@@ -8,6 +8,7 @@ use actix::prelude::*;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
+use sottovoce_actors::job::{announce, state_of};
 use sottovoce_actors::mailbox::Tell;
 use sottovoce_actors::ports::ear::Ears;
 use sottovoce_actors::ports::store::NewStream;
@@ -70,7 +71,7 @@ pub async fn listen(
                 .retry_after(full.retry_after.as_secs().max(1))
         })?;
     let now = live.ports.clock.now();
-    let (_, lease) = live
+    let (opened, lease) = live
         .ports
         .store
         .open_stream(NewStream {
@@ -83,6 +84,7 @@ pub async fn listen(
             now,
         })
         .await?;
+    announce(&*live.ports.bus, opened.account, &state_of(&opened)).await;
     tracing::info!(job.id = %job, model = %params.model, channels = params.format.channels, "live stream opens");
     let gate = gate(live.max_message_bytes);
     let (place, drained) = (Arc::new(place), params.job);

@@ -154,7 +154,7 @@ async fn a_job_that_killed_its_node_too_often_fails() {
         let far = EpochMs(i64::MAX);
         let (job, lease) = world.store.take_over(node, true, far, world.now(), 1).await.unwrap().remove(0);
         assert_eq!(job.id, id);
-        world.store.retry(lease, world.now()).await.unwrap();
+        world.store.retry(lease, world.now(), world.now()).await.unwrap();
         world.store.claim(node, far, world.now()).await.unwrap().unwrap();
     }
     start(&world, 1);

@@ -135,7 +135,9 @@ impl Hearing {
             }
             Input::Refused(error) => Some(match error.code {
                 // The decoder could not read the object: not the file's fault.
-                ErrorCode::StorageUnavailable => Piece::Failed { fault: Fault::Storage, detail: error.detail },
+                ErrorCode::StorageUnavailable => {
+                    Piece::Failed { fault: Fault::Storage, detail: error.detail }
+                }
                 ErrorCode::Internal => Piece::Failed { fault: Fault::Bug, detail: error.detail },
                 code => Piece::Refused { code, detail: error.detail },
             }),

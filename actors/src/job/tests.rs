@@ -67,6 +67,7 @@ impl World {
             engine: "embedded".into(),
         };
         let account = AccountId::from_uuid(ids.uuid());
+        store.add_account(account);
         let node = NodeId::from_uuid(ids.uuid());
         Self { store, files, bus, recogniser, ports, config, account, node }
     }

@@ -1,12 +1,16 @@
 //! Turns a stream's segment log into artifacts and ends its job, fenced by its lease. The log stays in place until the
 //! index names the artifacts, so that a crash in between loses nothing.
 
+use crate::job::announce;
+use crate::ports::bus::Topic;
 use crate::ports::files::FileError;
 use crate::ports::store::{Artifact, Changed, Failure, Finish, Lease, StorageRef, StoreError};
 use crate::session::actor::SessionPorts;
 use crate::transcript::{Document, read_log, write_artifacts};
 use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::ids::ModelId;
+use sottovoce_protocol::jobs::JobStatus;
+use sottovoce_protocol::status::JobState;
 
 /// What is known of a stream at its end.
 pub(crate) struct Conclusion {
@@ -31,7 +35,15 @@ pub(crate) async fn conclude(ports: &SessionPorts, conclusion: Conclusion) -> Op
         }
     };
     match end_job(ports, &conclusion, artifacts).await {
-        Ok(changed) => Some(changed),
+        Ok(changed) => {
+            let status = if conclusion.failure.is_some() { JobStatus::Failed } else { JobStatus::Done };
+            let progress = if conclusion.failure.is_some() { 0 } else { 100 };
+            let error_code = conclusion.failure;
+            let state = JobState { job, seq: changed.seq.0, status, progress, error_code };
+            announce(&*ports.bus, changed.account, &state).await;
+            ports.bus.retire(Topic::Captions(job)).await;
+            Some(changed)
+        }
         Err(error) => {
             tracing::error!(job.id = %job, cause = %error, "a stream's job could not be ended");
             None

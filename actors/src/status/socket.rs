@@ -1,6 +1,7 @@
 //! `StatusSocket`: one subscriber. Owns its subscriptions, timers and what waits to be sent; the row is the truth, the bus
 //! only says that it changed.
 
+use crate::job::state_of;
 use crate::mailbox::Tell;
 use crate::ports::bus::{BusItem, BusMessage, StatusBus, Subscription, Topic};
 use crate::ports::store::{Job, JobQuery, Store, StoreError};
@@ -316,16 +317,6 @@ impl StatusSocket {
 fn key(job: JobId, channel: u16) -> u64 {
     let (high, low) = job.as_uuid().as_u64_pair();
     high ^ low.rotate_left(17) ^ u64::from(channel)
-}
-
-fn state_of(job: &Job) -> JobState {
-    JobState {
-        job: job.id,
-        seq: job.seq.0,
-        status: job.status,
-        progress: (job.progress.0 / 10).min(100) as u8,
-        error_code: job.error_code,
-    }
 }
 
 fn detail_of(code: ErrorCode) -> &'static str {

@@ -1,4 +1,4 @@
-//! The index in memory: the semantics of the `Store` port without a database. No events, no fairness between accounts.
+//! The index in memory: the semantics of the `Store` port without a database. Held to it by the databases' own suite.
 
 use crate::ports::store::{
     Artifact, Changed, Deleted, EpochMs, Failure, Finish, Heartbeat, Idempotency, Job, JobQuery, KeyOwner,
@@ -9,11 +9,15 @@ use async_trait::async_trait;
 use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::ids::{AccountId, ApiKeyId, JobId, NodeId};
 use sottovoce_protocol::jobs::JobStatus;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Scopes of a key whose scopes were not set.
-const ALL_SCOPES: &str = "listen jobs:read jobs:write usage:read";
+/// What a new key may do.
+const SCOPES: &str = "listen jobs:read jobs:write usage:read";
+
+/// How long a sweeper has to delete what it took before it is offered again.
+const OFFERED_AGAIN_AFTER_MS: i64 = 60_000;
 
 /// Keeps rows in maps. Clones share all.
 #[derive(Clone, Default)]
@@ -22,12 +26,17 @@ pub struct MemoryStore(Arc<Mutex<Index>>);
 #[derive(Default)]
 struct Index {
     accounts: HashMap<String, AccountId>,
-    keys: HashMap<SecretHash, NewApiKey>,
+    keys: HashMap<SecretHash, Key>,
     scopes: HashMap<ApiKeyId, String>,
     rows: BTreeMap<JobId, Row>,
     idempotency: HashMap<(AccountId, String), (Idempotency, JobId)>,
     garbage: BTreeMap<StorageRef, EpochMs>,
     failing: u32,
+}
+
+struct Key {
+    key: NewApiKey,
+    revoked: bool,
 }
 
 struct Row {
@@ -53,6 +62,10 @@ impl Row {
 }
 
 impl Index {
+    fn check_account(&self, account: AccountId) -> Result<(), StoreError> {
+        if self.accounts.values().any(|known| *known == account) { Ok(()) } else { Err(StoreError::NotFound) }
+    }
+
     fn leased(&mut self, lease: Lease) -> Result<&mut Row, StoreError> {
         let held = |row: &&mut Row| row.job.status == JobStatus::Processing && row.job.epoch == lease.epoch;
         self.rows.get_mut(&lease.job).filter(held).ok_or(StoreError::LeaseLost)
@@ -62,11 +75,15 @@ impl Index {
         &mut self,
         lease: Lease,
         code: Option<ErrorCode>,
-        artifacts: Vec<Artifact>,
+        mut artifacts: Vec<Artifact>,
         duration_ms: Option<u64>,
         now: EpochMs,
     ) -> Result<Changed, StoreError> {
         let row = self.leased(lease)?;
+        artifacts.sort_by(|a, b| (a.kind.as_str(), &a.lang).cmp(&(b.kind.as_str(), &b.lang)));
+        if artifacts.windows(2).any(|pair| (pair[0].kind, &pair[0].lang) == (pair[1].kind, &pair[1].lang)) {
+            return Err(StoreError::Broken("two artifacts of one kind".into()));
+        }
         row.job.status = if code.is_some() { JobStatus::Failed } else { JobStatus::Done };
         if code.is_none() {
             row.job.progress = Permille(1000);
@@ -86,10 +103,16 @@ impl Index {
         Ok(changed)
     }
 
-    fn requeue(&mut self, lease: Lease, run_at: EpochMs, counted: bool) -> Result<Changed, StoreError> {
+    fn requeue(
+        &mut self,
+        lease: Lease,
+        run_at: EpochMs,
+        counted: bool,
+        now: EpochMs,
+    ) -> Result<Changed, StoreError> {
         let row = self.leased(lease)?;
         if row.job.cancel_requested {
-            return self.end(lease, Some(ErrorCode::Canceled), Vec::new(), None, run_at);
+            return self.end(lease, Some(ErrorCode::Canceled), Vec::new(), None, now);
         }
         row.job.status = JobStatus::Queued;
         row.job.attempt -= u32::from(!counted);
@@ -119,6 +142,11 @@ impl MemoryStore {
     /// Makes an empty index.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Makes an account of this id.
+    pub fn add_account(&self, id: AccountId) {
+        self.lock().accounts.insert(format!("{id}@example.org"), id);
     }
 
     /// Makes the next `calls` calls answer `Unavailable`.
@@ -163,33 +191,38 @@ impl Store for MemoryStore {
         new_id: AccountId,
         _now: EpochMs,
     ) -> Result<AccountId, StoreError> {
-        Ok(*self.index()?.accounts.entry(email.to_lowercase()).or_insert(new_id))
+        Ok(*self.index()?.accounts.entry(email.trim().to_lowercase()).or_insert(new_id))
     }
 
     async fn add_api_key(&self, key: NewApiKey) -> Result<(), StoreError> {
-        self.index()?.keys.insert(key.secret_hash.clone(), key);
+        let mut index = self.index()?;
+        index.check_account(key.account)?;
+        index.keys.insert(key.secret_hash.clone(), Key { key, revoked: false });
         Ok(())
     }
 
-    async fn revoke_api_key(&self, id: ApiKeyId, now: EpochMs) -> Result<(), StoreError> {
-        self.index()?.keys.values_mut().filter(|key| key.id == id).for_each(|key| key.expires_at = Some(now));
+    async fn revoke_api_key(&self, id: ApiKeyId, _now: EpochMs) -> Result<(), StoreError> {
+        self.index()?.keys.values_mut().filter(|kept| kept.key.id == id).for_each(|kept| kept.revoked = true);
         Ok(())
     }
 
     async fn has_api_keys(&self) -> Result<bool, StoreError> {
-        Ok(self.index()?.keys.values().any(|key| key.expires_at.is_none()))
+        Ok(self.index()?.keys.values().any(|kept| kept.key.expires_at.is_none()))
     }
 
     async fn use_api_key(&self, hash: &SecretHash, now: EpochMs) -> Result<KeyOwner, StoreError> {
         let index = self.index()?;
-        let key = index.keys.get(hash).filter(|key| key.expires_at.is_none_or(|end| now < end));
-        let key = key.ok_or(StoreError::NotFound)?;
-        let scopes = index.scopes.get(&key.id).map_or(ALL_SCOPES, String::as_str).to_owned();
-        Ok(KeyOwner { key: key.id, account: key.account, scopes })
+        let kept = index.keys.get(hash).filter(|kept| !kept.revoked).ok_or(StoreError::NotFound)?;
+        if kept.key.expires_at.is_some_and(|end| end <= now) {
+            return Err(StoreError::NotFound);
+        }
+        let scopes = index.scopes.get(&kept.key.id).map_or(SCOPES, String::as_str).to_owned();
+        Ok(KeyOwner { key: kept.key.id, account: kept.key.account, scopes })
     }
 
     async fn submit(&self, new: NewJob) -> Result<Submitted, StoreError> {
         let mut index = self.index()?;
+        index.check_account(new.account)?;
         if let Some(asked) = &new.idempotency
             && let Some((known, job)) = index.idempotency.get(&(new.account, asked.key.clone()))
             && new.now < known.expires_at
@@ -237,6 +270,8 @@ impl Store for MemoryStore {
 
     async fn open_stream(&self, stream: NewStream) -> Result<(Job, Lease), StoreError> {
         let mut index = self.index()?;
+        index.check_account(stream.account)?;
+        index.garbage.remove(&stream.log);
         let job = Job {
             id: stream.id,
             account: stream.account,
@@ -270,11 +305,13 @@ impl Store for MemoryStore {
         now: EpochMs,
     ) -> Result<Option<(Job, Lease)>, StoreError> {
         let mut index = self.index()?;
-        let due =
-            index.rows.values_mut().filter(|row| row.job.status == JobStatus::Queued && row.run_at <= now);
-        let first = due.min_by_key(|row| {
-            (std::cmp::Reverse(row.job.params.priority.unwrap_or(0)), row.run_at, row.job.id)
-        });
+        let is_due = |row: &&mut Row| row.job.status == JobStatus::Queued && row.run_at <= now;
+        // The account whose job waits longest; of its jobs the one it wants first.
+        let longest = index.rows.values_mut().filter(is_due).min_by_key(|row| (row.run_at, row.job.id));
+        let Some(account) = longest.map(|row| row.job.account) else { return Ok(None) };
+        let own = index.rows.values_mut().filter(is_due).filter(|row| row.job.account == account);
+        let first =
+            own.min_by_key(|row| (Reverse(row.job.params.priority.unwrap_or(0)), row.run_at, row.job.id));
         Ok(first.map(|row| {
             row.job.attempt += 1;
             row.lease_to(node, lease_until)
@@ -293,6 +330,7 @@ impl Store for MemoryStore {
         if let Some((_, until)) = &mut row.lease {
             *until = lease_until;
         }
+        let progress = progress.min(Permille(1000));
         let known = (row.job.progress.max(progress), duration_ms.or(row.job.duration_ms));
         if known != (row.job.progress, row.job.duration_ms) {
             (row.job.progress, row.job.duration_ms) = known;
@@ -311,12 +349,12 @@ impl Store for MemoryStore {
         self.index()?.end(lease, Some(code), artifacts, duration_ms, now)
     }
 
-    async fn retry(&self, lease: Lease, run_at: EpochMs, _now: EpochMs) -> Result<Changed, StoreError> {
-        self.index()?.requeue(lease, run_at, true)
+    async fn retry(&self, lease: Lease, run_at: EpochMs, now: EpochMs) -> Result<Changed, StoreError> {
+        self.index()?.requeue(lease, run_at, true, now)
     }
 
     async fn release(&self, lease: Lease, now: EpochMs) -> Result<Changed, StoreError> {
-        self.index()?.requeue(lease, now, false)
+        self.index()?.requeue(lease, now, false, now)
     }
 
     async fn take_over(
@@ -328,11 +366,13 @@ impl Store for MemoryStore {
         limit: u32,
     ) -> Result<Vec<(Job, Lease)>, StoreError> {
         let mut index = self.index()?;
-        let lost = |row: &&mut Row| {
+        let is_lost = |row: &&mut Row| {
             row.lease.is_some_and(|(owner, until)| until < now || (lone_node && owner != node))
         };
-        let rows = index.rows.values_mut().filter(lost).take(limit as usize);
-        Ok(rows.map(|row| row.lease_to(node, lease_until)).collect())
+        let mut lost: Vec<&mut Row> = index.rows.values_mut().filter(is_lost).collect();
+        lost.sort_by_key(|row| (row.lease.map(|(_, until)| until), row.job.id));
+        lost.truncate(limit as usize);
+        Ok(lost.into_iter().map(|row| row.lease_to(node, lease_until)).collect())
     }
 
     async fn job(&self, account: AccountId, id: JobId) -> Result<Job, StoreError> {
@@ -352,7 +392,7 @@ impl Store for MemoryStore {
                 && query.before.is_none_or(|before| (job.created_at, job.id) < before)
         };
         let mut jobs: Vec<Job> = index.rows.values().filter(wanted).map(|row| row.job.clone()).collect();
-        jobs.sort_by_key(|job| std::cmp::Reverse((job.created_at, job.id)));
+        jobs.sort_by_key(|job| Reverse((job.created_at, job.id)));
         jobs.truncate(query.limit as usize);
         Ok(jobs)
     }
@@ -405,9 +445,19 @@ impl Store for MemoryStore {
     }
 
     async fn garbage(&self, now: EpochMs, limit: u32) -> Result<Vec<StorageRef>, StoreError> {
-        let index = self.index()?;
-        let due = index.garbage.iter().filter(|(_, due_at)| **due_at <= now);
-        Ok(due.take(limit as usize).map(|(object, _)| object.clone()).collect())
+        let mut index = self.index()?;
+        let mut due: Vec<(EpochMs, StorageRef)> = index
+            .garbage
+            .iter()
+            .filter(|(_, at)| **at <= now)
+            .map(|(name, at)| (*at, name.clone()))
+            .collect();
+        due.sort();
+        due.truncate(limit as usize);
+        for (_, object) in &due {
+            index.garbage.insert(object.clone(), now.plus_ms(OFFERED_AGAIN_AFTER_MS));
+        }
+        Ok(due.into_iter().map(|(_, object)| object).collect())
     }
 
     async fn garbage_deleted(&self, object: &StorageRef) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
 //! The bare engine on recordings, without server: texts, word times and CPU seconds per second of audio.
 //!
-//! `bare MODELS_DIR MODE MODEL FILE...` with FILE a 16 kHz mono 16-bit WAV, or `-` for a list on standard input.
+//! `bare MODELS_DIR MODE MODEL FILE...` with FILE any supported recording, or `-` for a list on standard input.
 //! Modes: `batch` (whole files), `final` (whole files, the interim of the whole file as draft), `live` (utterances of
 //! at most 8 s, an interim each 0.5 s up to 3 s and then each second, and a final), `finals` (the same utterances,
 //! finals alone), `vad` (voice activity alone), `words` (as `batch`, one word a line with its times).
@@ -8,6 +8,7 @@
 use sottovoce_actors::ports::engine::{Engine, Hypothesis, TokenId, Unit, UnitKind};
 use sottovoce_actors::segment::FRAME_SAMPLES;
 use sottovoce_engine::{EmbeddedEngine, EmbeddedModel, EngineOptions};
+use sottovoce_media::{DecodeLimits, MonoReader};
 use sottovoce_protocol::ids::ModelId;
 use std::error::Error;
 use std::path::Path;
@@ -44,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let before = cpu_seconds();
     let mut seconds = 0.0;
     for file in &files {
-        let audio: Arc<[f32]> = read_wav(Path::new(file))?.into();
+        let audio: Arc<[f32]> = read(Path::new(file))?.into();
         seconds += audio.len() as f64 / RATE as f64;
         bare.run(mode, file, &audio)?;
     }
@@ -122,30 +123,14 @@ impl Bare {
     }
 }
 
-/// Reads a 16 kHz mono 16-bit PCM WAV file.
-fn read_wav(path: &Path) -> Result<Vec<f32>, Box<dyn Error>> {
-    let bytes = std::fs::read(path)?;
-    let u32_at = |at: usize| bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
-    let mut at = 12;
-    let mut right_format = false;
-    while let (Some(name), Some(size)) = (bytes.get(at..at + 4), u32_at(at + 4)) {
-        let body = at + 8..bytes.len().min(at + 8 + size as usize);
-        match name {
-            b"fmt " => {
-                let form = &bytes[body.clone()];
-                right_format = form.get(..4) == Some(&[1, 0, 1, 0])
-                    && u32_at(body.start + 4) == Some(16_000)
-                    && form.get(14..16) == Some(&[16, 0]);
-            }
-            b"data" if right_format => {
-                let samples = bytes[body].as_chunks::<2>().0;
-                return Ok(samples.iter().map(|s| f32::from(i16::from_le_bytes(*s)) / 32_768.0).collect());
-            }
-            _ => {}
-        }
-        at = body.end + size as usize % 2;
+/// Reads any supported recording as 16 kHz mono.
+fn read(path: &Path) -> Result<Vec<f32>, Box<dyn Error>> {
+    let mut reader = MonoReader::open(std::fs::File::open(path)?, DecodeLimits::default())?;
+    let mut samples = Vec::new();
+    while let Some(piece) = reader.next()? {
+        samples.extend(piece);
     }
-    Err(format!("{} is not a 16 kHz mono 16-bit WAV file", path.display()).into())
+    Ok(samples)
 }
 
 /// Returns the CPU time of this process, user and system, in seconds (fields 14 and 15 of `stat`, in 1/100 s).

@@ -14,22 +14,22 @@ use rten_vecmath::Softmax;
 const MEDIAN_FRAMES: usize = 7;
 
 /// Returns when each token was said, in seconds, and when the last one ended; never falling.
-pub(crate) fn token_times(model: &Moonshine, memory: &Memory, decoded: &Decoded) -> Vec<f32> {
+///
+/// `lag_s` is by how much this model looks at a sound later than it begins.
+pub(crate) fn token_times(model: &Moonshine, memory: &Memory, decoded: &Decoded, lag_s: f32) -> Vec<f32> {
     let geometry = &model.geometry;
     let (rows, width) = (decoded.tokens.len() + 1, geometry.hidden());
     let mut map = AttentionMap::new(rows, memory.frames());
     let aligning = (0..geometry.decoder_layers).filter(|layer| geometry.aligns(*layer));
     for (layer, queries) in aligning.zip(&decoded.queries) {
-        let queries = queries.get(..rows * width).map(|queries| NdTensorView::from_data([rows, width], queries));
+        let queries =
+            queries.get(..rows * width).map(|queries| NdTensorView::from_data([rows, width], queries));
         if let (Some(queries), Some(keys)) = (queries, memory.keys(layer)) {
-            let mask: usize = std::env::var("LM").map_or(usize::MAX, |m| m.parse().unwrap());
-            if mask >> layer & 1 == 0 { continue }
             map.add_layer(queries, keys.slice(0).nd_view(), geometry.heads);
         }
     }
-    let lag: f32 = std::env::var("LAG").map_or(0.0, |m| m.parse().unwrap());
     #[expect(clippy::cast_precision_loss, reason = "some thousand frames")]
-    map.starts().into_iter().map(|frame| (frame as f32 / FRAMES_PER_SECOND - lag).max(0.0)).collect()
+    map.starts().into_iter().map(|frame| (frame as f32 / FRAMES_PER_SECOND - lag_s).max(0.0)).collect()
 }
 
 /// How much each row (a token to be chosen) looked at each frame, summed over heads.

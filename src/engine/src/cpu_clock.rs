@@ -10,7 +10,10 @@ pub(crate) struct CpuClock {
 
 impl CpuClock {
     /// Starts measuring.
-    #[expect(clippy::disallowed_methods, reason = "measures CPU and wall time of an engine thread, no virtual time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "measures CPU and wall time of an engine thread, no virtual time"
+    )]
     pub(crate) fn start() -> Self {
         Self { thread: thread_time(), wall: Instant::now() }
     }

@@ -19,7 +19,7 @@ const STATE: [usize; 3] = [2, 1, 128];
 
 /// Why the model could not be loaded.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot load the voice detector {}: {cause}; run `sottovoce models fetch`", path.display())]
+#[error("cannot load the voice detector {}: {cause}; run `sottovoce models pull`", path.display())]
 pub struct SileroError {
     path: PathBuf,
     cause: String,

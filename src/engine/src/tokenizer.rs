@@ -9,7 +9,7 @@ const SPACE_MARK: char = '▁';
 
 /// Why the vocabulary could not be loaded.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot load the vocabulary {}: {cause}; run `sottovoce models fetch`", path.display())]
+#[error("cannot load the vocabulary {}: {cause}; run `sottovoce models pull`", path.display())]
 pub struct TokenizerError {
     path: PathBuf,
     cause: String,

@@ -30,7 +30,8 @@ pub(crate) fn words(
     length_s: f32,
 ) -> Vec<HeardWord> {
     let groups = tokenizer.words(timed.tokens);
-    let texts: Vec<String> = groups.iter().map(|group| tokenizer.text(&timed.tokens[group.clone()])).collect();
+    let texts: Vec<String> =
+        groups.iter().map(|group| tokenizer.text(&timed.tokens[group.clone()])).collect();
     let mut spans: Vec<Span> = groups.iter().map(|group| raw_span(timed.times_s, group)).collect();
     for span in &mut spans {
         *span = span.outside(pauses);
@@ -86,7 +87,8 @@ impl Span {
 
 /// Cuts words that are far too long at the beginning and end of sentences, where attention has nothing to hold on to.
 fn shorten(spans: &mut [Span], texts: &[String]) {
-    let mut lengths: Vec<f32> = spans.iter().map(|span| span.length_s()).filter(|length| *length > 0.0).collect();
+    let mut lengths: Vec<f32> =
+        spans.iter().map(|span| span.length_s()).filter(|length| *length > 0.0).collect();
     lengths.sort_unstable_by(f32::total_cmp);
     let Some(median) = lengths.get(lengths.len() / 2) else {
         return;

@@ -38,10 +38,14 @@ async fn every_kind_has_its_type_name_and_tag() {
         assert_eq!(body.len(), length);
         let sha256: String = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(headers["etag"], format!("\"{sha256}\""));
-        let again = world.request(Method::GET, &format!("{path}/{kind}")).header("if-none-match", &headers["etag"]);
+        let again =
+            world.request(Method::GET, &format!("{path}/{kind}")).header("if-none-match", &headers["etag"]);
         assert_eq!(again.send().await.unwrap().status(), 304);
         let head = world.request(Method::HEAD, &format!("{path}/{kind}")).send().await.unwrap();
-        assert_eq!((head.status().as_u16(), &head.headers()["content-length"]), (200, &headers["content-length"]));
+        assert_eq!(
+            (head.status().as_u16(), &head.headers()["content-length"]),
+            (200, &headers["content-length"])
+        );
         assert_eq!(head.bytes().await.unwrap().len(), 0);
     }
     world.stop().await;

@@ -10,11 +10,8 @@ use crate::http::state::{HttpLimits, HttpState};
 use actix_web::http::header;
 use actix_web::{App, test};
 use reqwest::Method;
-use sottovoce_actors::ports::clock::{Clock, Ids};
 use sottovoce_actors::ports::store::{EpochMs, NewApiKey, Store};
-use sottovoce_actors::testkit::{
-    ManualClock, MemoryBus, MemoryFiles, MemoryStore, ScriptedMedia, SeededIds,
-};
+use sottovoce_actors::testkit::{ManualClock, MemoryBus, MemoryFiles, MemoryStore, ScriptedMedia, SeededIds};
 use sottovoce_protocol::ids::{AccountId, ApiKeyId};
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,14 +112,21 @@ async fn every_route_needs_exactly_its_scope() {
         let Access::Scope(needed) = endpoint.access else { continue };
         assert!(scopes.contains(&needed));
         let others: Vec<&str> = scopes.into_iter().filter(|scope| *scope != needed).collect();
-        for (held, allowed) in [(needed.to_owned(), true), (others.join(" "), false), (String::new(), false)] {
+        for (held, allowed) in [(needed.to_owned(), true), (others.join(" "), false), (String::new(), false)]
+        {
             store.set_scopes(key, &held);
             let request = test::TestRequest::with_uri(&path(endpoint.path))
                 .method(endpoint.verb.as_str().parse().unwrap())
                 .insert_header((header::AUTHORIZATION, format!("Bearer {}", secret.expose())))
                 .to_request();
             let status = test::call_service(&app, request).await.status().as_u16();
-            assert_eq!(status != 403, allowed, "{} {} with `{held}`: {status}", endpoint.verb.as_str(), endpoint.path);
+            assert_eq!(
+                status != 403,
+                allowed,
+                "{} {} with `{held}`: {status}",
+                endpoint.verb.as_str(),
+                endpoint.path
+            );
         }
     }
 }

@@ -17,8 +17,12 @@ async fn a_file_in_is_a_transcript_out() {
     assert_eq!((job["status"].as_str(), job["progress"].as_u64()), (Some("done"), Some(100)), "{job}");
     assert_eq!(job["file_name"], "Gespräch 1.wav");
     assert_eq!(job["duration_seconds"], 1.8);
-    let kinds: BTreeSet<&str> =
-        job["artifacts"].as_array().unwrap().iter().map(|artifact| artifact["kind"].as_str().unwrap()).collect();
+    let kinds: BTreeSet<&str> = job["artifacts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|artifact| artifact["kind"].as_str().unwrap())
+        .collect();
     assert_eq!(kinds, BTreeSet::from(["json", "srt", "transcript", "vtt"]));
     let text = world.get(&format!("/saas/jobs/{id}/artifacts/transcript")).await.text().await.unwrap();
     assert_eq!(text, "w1 w2 w3\n");
@@ -145,9 +149,10 @@ async fn anothers_job_answers_exactly_like_none() {
         let mut seen = BTreeSet::new();
         for id in [id.as_str(), absent, "not-an-id", &upper] {
             let url = format!("{}/saas/jobs/{id}{tail}", world.base);
-            let response = world.client.request(method.clone(), url).bearer_auth(&other).send().await.unwrap();
+            let response =
+                world.client.request(method.clone(), url).bearer_auth(&other).send().await.unwrap();
             let status = response.status().as_u16();
-            let names: Vec<String> = response.headers().keys().map(ToString::to_string).collect();
+            let names: BTreeSet<String> = response.headers().keys().map(ToString::to_string).collect();
             let mut body: Value = response.json().await.unwrap();
             body["request_id"] = Value::Null;
             seen.insert((status, names, body.to_string()));

@@ -6,7 +6,7 @@ use futures_util::stream;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Body, Method, RequestBuilder};
 use serde_json::Value;
-use sottovoce_actors::testkit::ScriptedEngine;
+use sottovoce_actors::testkit::{Fault, Hold, ScriptedEngine};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -212,21 +212,35 @@ async fn a_race_of_one_key_makes_one_job() {
 
 #[test]
 async fn a_full_queue_refuses_and_leaves_nothing() {
-    let world = World::start_with(ScriptedEngine::new(), |config| {
+    let hold = Hold::default();
+    let engine = ScriptedEngine::new().with_fault(0, Fault::Hold(hold.clone()));
+    let world = World::start_with(engine, |config| {
         config.limits.queued_jobs_per_account = 1;
-        config.jobs.poll_ms = 600_000;
         config.jobs.concurrency = 1;
     })
     .await;
-    let mut refused = 0;
-    for word in 0..10 {
-        let response = world.upload(wav(&[word])).send().await.unwrap();
-        if response.status() == 429 {
-            assert!(response.headers().contains_key("retry-after"));
-            assert_problem(response, 429, "too_many_jobs").await;
-            refused += 1;
-        }
+    let running = world.submit(wav(&[1])).await;
+    let held = hold.clone();
+    tokio::task::spawn_blocking(move || held.wait_for_held(1)).await.unwrap();
+    let queued = world.submit(wav(&[2])).await;
+    let refused = world.upload(wav(&[3])).send().await.unwrap();
+    assert!(refused.headers().contains_key("retry-after"));
+    assert_problem(refused, 429, "too_many_jobs").await;
+    world.objects_become(2).await;
+    hold.release();
+    for job in [running, queued] {
+        assert_eq!(world.ended(job["id"].as_str().unwrap()).await["status"], "done");
     }
-    println!("{refused} of 10 refused");
+    world.stop().await;
+}
+
+#[test]
+async fn a_client_that_sends_on_reads_the_refusal() {
+    let world =
+        World::start_with(ScriptedEngine::new(), |config| config.limits.upload_bytes = 1_000_000).await;
+    let chunks = (0..640).map(|_| Ok::<_, std::io::Error>(vec![0u8; 64 * 1024]));
+    let endless = raw(&world, PARAMS, Body::wrap_stream(stream::iter(chunks)));
+    assert_problem(endless.send().await.unwrap(), 413, "too_large").await;
+    world.objects_become(0).await;
     world.stop().await;
 }

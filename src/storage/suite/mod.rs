@@ -7,6 +7,7 @@ mod endings;
 mod garbage;
 mod leases;
 mod listing;
+mod memory;
 mod model;
 mod races;
 mod reference;
@@ -79,6 +80,7 @@ macro_rules! every_test {
             races::{
                 workers_share_the_queue, one_key_makes_one_job, one_sweeper_takes_a_dead_lease,
                 finish_and_takeover_do_not_both_win, garbage_is_given_to_one_sweeper,
+                abandoned_calls_leave_nothing_half_done,
             },
             model::{random_histories_agree_with_the_reference, what_was_answered_survives_a_restart},
         );

@@ -90,6 +90,30 @@ pub async fn finish_and_takeover_do_not_both_win(fixture: &mut impl Fixture) {
     }
 }
 
+/// A caller that goes away in the middle of a verb (a closed connection) leaves no open transaction, no half of a job.
+pub async fn abandoned_calls_leave_nothing_half_done(fixture: &mut impl Fixture) {
+    let store = fixture.store();
+    let ada = account(&*store, "ada@example.org").await;
+    let mut kept = 0;
+    for polls in 0..60 {
+        let new = NewJob { idempotency: idempotency(&polls.to_string(), "h", at(1000)), ..new_job(ada, T0) };
+        let id = new.id;
+        let mut call = store.submit(new.clone());
+        for _ in 0..polls {
+            if futures_util::poll!(&mut call).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(call);
+        // Whether it was in time or not, asking again gives this one job.
+        let (Submitted::New(job) | Submitted::Replayed(job)) = store.submit(new).await.expect("submit again");
+        assert_eq!(job.id, id);
+        kept += 1;
+        assert_eq!(store.queued().await.expect("queued"), kept);
+    }
+}
+
 pub async fn garbage_is_given_to_one_sweeper(fixture: &mut impl Fixture) {
     let store = fixture.store();
     let objects: Vec<_> = (0..40).map(|i| object(format!("lost/{i}"))).collect();

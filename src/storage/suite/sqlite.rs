@@ -67,6 +67,28 @@ async fn a_new_database_is_opened_by_several_at_once() {
     }
 }
 
+/// What the disk holds at any moment, without a goodbye, is what was answered.
+#[tokio::test]
+async fn a_killed_server_loses_nothing_it_answered() {
+    let fixture = SqliteFixture::new().await;
+    let store = fixture.store();
+    let ada = account(&*store, "ada@example.org").await;
+    let mut answered = Vec::new();
+    for round in 0..10 {
+        answered.push(submit(&*store, new_job(ada, T0)).await);
+        let copy = tempfile::tempdir().expect("temporary folder");
+        std::fs::create_dir(copy.path().join("data")).expect("folder");
+        for name in ["index.db", "index.db-wal"] {
+            let from = fixture.folder.path().join("data").join(name);
+            std::fs::copy(from, copy.path().join("data").join(name)).expect("copy");
+        }
+        let index = connect(&url(&copy)).await.expect("what was left");
+        for job in &answered {
+            assert_eq!(&index.store().job(ada, job.id).await.expect("answered"), job, "round {round}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn only_the_owner_can_read_the_files() {
     let fixture = SqliteFixture::new().await;

@@ -45,7 +45,7 @@ pub struct Prepared {
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
     /// A published file is missing or unreadable.
-    #[error("cannot read the model file {}: {cause}; run `sottovoce models fetch`", path.display())]
+    #[error("cannot read the model file {}: {cause}; run `sottovoce models pull`", path.display())]
     Source {
         /// Which file.
         path: PathBuf,

@@ -26,7 +26,7 @@ pub(crate) use moonshine::{
 pub(crate) const AUDIO: &str = "audio";
 
 /// Changes when the written graphs change, so that older conversions are not taken for new ones.
-pub const CONVERTER_VERSION: u32 = 1;
+pub const CONVERTER_VERSION: u32 = 2;
 
 /// How many bits of an int8 weight are used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,2 +1,1 @@
 //! The rewritten graphs compute what the published ones do.
-

@@ -4,6 +4,7 @@ use super::choice::{Choice, choose};
 use super::draft::next_draft;
 use super::loops::without_loop;
 use super::model::{Memory, Moonshine};
+use super::self_test::test_signal;
 use super::{RunError, token_limit};
 use rten::{RunOptions, Value, ValueOrView};
 use rten_tensor::Tensor;
@@ -13,6 +14,9 @@ use rten_tensor::prelude::*;
 const BEGIN: u32 = 1;
 /// The token that ends every text.
 const END: u32 = 2;
+
+/// Any token of the vocabulary.
+const SAMPLE_TOKEN: u32 = 450;
 
 /// Room in the cache beyond the token limit: the tokens of one verified draft.
 const SPARE_TOKENS: usize = 16;
@@ -187,5 +191,20 @@ impl Moonshine {
         let mut decoding = Decoding::new(self, memory, tokens.len(), options);
         let (logits, _) = decoding.run(tokens)?;
         Ok(logits.to_vec())
+    }
+
+    /// Encodes 4 s and decodes 19 tokens in 6 calls, a usual re-hearing; what is heard does not matter.
+    pub(crate) fn work_sample(&self, options: &RunOptions) -> Result<(), RunError> {
+        let audio = test_signal(4 * 16_000);
+        let memory = self.encode(&audio, options)?;
+        let mut decoding = Decoding::new(self, &memory, token_limit(audio.len()), options);
+        let drafted: [u32; 14] = std::array::from_fn(|_| SAMPLE_TOKEN);
+        for input in [&drafted[..], &drafted[..1], &drafted[..1], &drafted[..1], &drafted[..1], &drafted[..1]] {
+            let (logits, queries) = decoding.run(input)?;
+            let row = logits.data().and_then(|logits| logits.get(..self.geometry.vocabulary));
+            choose(row.ok_or(RunError::Shape("too few logits"))?).ok_or(RunError::NotANumber)?;
+            decoding.keep(input.len(), &queries)?;
+        }
+        Ok(())
     }
 }

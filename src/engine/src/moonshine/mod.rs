@@ -56,6 +56,14 @@ pub enum ModelError {
         /// The missing value.
         name: String,
     },
+    /// The model cannot run on this machine.
+    #[error("{} does not run: {cause}; please report it", path.display())]
+    Run {
+        /// Which file.
+        path: PathBuf,
+        /// What rten said.
+        cause: String,
+    },
     /// The model computes nonsense on this machine.
     #[error("self-test of {} failed: {why}; this CPU or build cannot run the model, please report it", path.display())]
     SelfTest {

@@ -64,7 +64,7 @@ fn first_keys(memory: &Memory) -> Result<Vec<f32>, RunError> {
 }
 
 /// Returns deterministic audio with a moving pitch and some noise, about as loud as speech.
-pub(crate) fn test_signal(samples: usize) -> Vec<f32> {
+pub(super) fn test_signal(samples: usize) -> Vec<f32> {
     let mut noise = 0x2545_f491_u32;
     let mut phase = 0.0_f32;
     (0..samples)

@@ -1,0 +1,122 @@
+//! The built binary as a user runs it: commands, and a server on a free port with a data folder of its own.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Loading and self-testing the models takes seconds, on a loaded machine more.
+const START_PATIENCE: Duration = Duration::from_secs(120);
+
+/// Returns the folder of fetched models that `make test` names.
+pub fn models_dir() -> PathBuf {
+    let named = std::env::var_os("SOTTOVOCE_TEST_MODELS_DIR").map(PathBuf::from);
+    named.expect("SOTTOVOCE_TEST_MODELS_DIR is not set; run the tests with `make test`")
+}
+
+/// Returns a fetched recording, e.g. `sample-speech/beckett.wav`.
+pub fn recording(name: &str) -> PathBuf {
+    let path = models_dir().join("source").join(name);
+    assert!(path.is_file(), "{} is missing; run `make setup-test`", path.display());
+    path
+}
+
+/// Returns the folder of test tools that `make setup-test` fills.
+pub fn tools_dir() -> PathBuf {
+    let named = std::env::var_os("SOTTOVOCE_TEST_TOOLS_DIR").map(PathBuf::from);
+    named.expect("SOTTOVOCE_TEST_TOOLS_DIR is not set; run the tests with `make test`")
+}
+
+/// Returns the binary with a data folder, the test's models and nothing of the developer's own settings.
+pub fn sottovoce(data_dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sottovoce"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("SOTTOVOCE") {
+            command.env_remove(name);
+        }
+    }
+    command.env("SOTTOVOCE__MODELS__DIR", models_dir()).arg("--data-dir").arg(data_dir).stdin(Stdio::null());
+    command
+}
+
+/// Runs a command to its end and returns its standard output; it must end well.
+pub fn output(command: &mut Command) -> String {
+    let output = command.output().expect("started");
+    assert!(output.status.success(), "{command:?}: {}", told(&output));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// Returns everything a command wrote.
+pub fn told(output: &Output) -> String {
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    format!("{}\n{out}\n{err}", output.status)
+}
+
+/// A running server; killed when dropped.
+pub struct Server {
+    child: Child,
+    data_dir: TempDir,
+    /// What it printed before it served.
+    pub greeting: Vec<String>,
+    /// `http://ADDRESS:PORT`.
+    pub url: String,
+}
+
+impl Server {
+    /// Starts a server and waits until it serves.
+    pub fn start() -> Self {
+        let data_dir = TempDir::new().expect("temporary folder");
+        let mut command = sottovoce(data_dir.path());
+        command.args(["serve", "--bind", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child = command.spawn().expect("started");
+        let out = child.stdout.take().expect("piped");
+        let (sender, lines) = mpsc::sync_channel(64);
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut server = Self { child, data_dir, greeting: Vec::new(), url: String::new() };
+        while server.url.is_empty() {
+            let line = lines.recv_timeout(START_PATIENCE).expect("the server says `serving at` in time");
+            match line.strip_prefix("serving at ") {
+                Some(url) => server.url = url.to_owned(),
+                None => server.greeting.push(line),
+            }
+        }
+        server
+    }
+
+    /// Returns the data folder.
+    pub fn data_dir(&self) -> &Path {
+        self.data_dir.path()
+    }
+
+    /// Makes a key beside the running server.
+    pub fn new_key(&self) -> String {
+        let printed =
+            output(sottovoce(self.data_dir()).args(["keys", "create", "--email", "someone@example.org"]));
+        printed.lines().last().expect("a last line").to_owned()
+    }
+
+    /// Asks the server to stop as Ctrl-C does, and returns how it ended.
+    pub fn interrupt(mut self) -> std::process::ExitStatus {
+        let asked = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        assert!(asked.expect("kill").success());
+        self.child.wait().expect("ended")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Some(mut out) = self.child.stdout.take() {
+            let _ = out.read_to_end(&mut Vec::new());
+        }
+    }
+}

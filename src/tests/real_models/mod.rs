@@ -1,0 +1,5 @@
+//! Tests that run the binary with the real models on real speech; one at a time (see `.config/nextest.toml`).
+
+mod binary;
+mod commands;
+mod deepgram_sdk;
