@@ -95,9 +95,11 @@ async fn every_route_needs_exactly_its_scope() {
     let state = state(store.clone());
     let secret = ApiKeySecret::generate().unwrap();
     let key = ApiKeyId::from_uuid(state.ids.uuid());
+    let account = AccountId::from_uuid(state.ids.uuid());
+    let account = store.ensure_account("a@example.test", account, state.clock.now()).await.unwrap();
     let new = NewApiKey {
         id: key,
-        account: AccountId::from_uuid(state.ids.uuid()),
+        account,
         name: "test".into(),
         prefix: secret.shown(),
         secret_hash: secret.hash(),
