@@ -14,7 +14,7 @@ SHELL := /bin/sh
 
 TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 SOTTOVOCE := $(TARGET_DIR)/release/sottovoce
-LOADTEST := $(TARGET_DIR)/release/loadtest
+LOADTEST := $(TARGET_DIR)/release/sottovoce-loadtest
 TOOLS := $(CURDIR)/.tools
 MODELS_DIR := $(or $(SOTTOVOCE__MODELS__DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sottovoce/models)
 
@@ -72,3 +72,9 @@ $(TOOLS)/deny.stamp:
 
 fmt:
 	cargo fmt --all
+
+bench soak: setup
+	$(SOTTOVOCE) models pull test-speech
+	cargo build --release --locked --package sottovoce-loadtest
+	loadtest/scripts/figures.sh $@ $(SOTTOVOCE) $(LOADTEST) \
+	    '$(MODELS_DIR)/source/test-speech/two_cities.wav' '$(TARGET_DIR)/figures'

@@ -15,6 +15,7 @@ use crate::models::{Catalogue, FileState, ModelsFolder};
 use crate::storage::{self, OpenedIndex};
 use crate::system::{SystemClock, SystemIds};
 use sottovoce_actors::ports::clock::Clock;
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use tokio::sync::oneshot;
@@ -34,6 +35,7 @@ pub(super) async fn demo(mut config: Config) -> Result<(), Failure> {
     let index = storage::connect(config.storage.url.expose()).await.map_err(Failure::of)?;
     let first = first_key(&*index.store(), &SystemIds, &SystemClock).await.map_err(Failure::of)?;
 
+    let told = Cell::new(false);
     let (tell_ready, ready) = oneshot::channel();
     let serving = crate::app::serve(config, move |address| {
         let _ = tell_ready.send(address);
@@ -47,6 +49,7 @@ pub(super) async fn demo(mut config: Config) -> Result<(), Failure> {
             }
             println!();
             tell_where(&url, first.as_ref());
+            told.set(true);
         }
         std::future::pending::<()>().await;
     };
@@ -55,6 +58,10 @@ pub(super) async fn demo(mut config: Config) -> Result<(), Failure> {
         () = showing => Ok(()),
     };
     index.close().await;
+    if let Some(first) = first.as_ref().filter(|_| !told.get()) {
+        // Nobody would ever see it otherwise.
+        first.show();
+    }
     ended.map_err(Failure::of)
 }
 

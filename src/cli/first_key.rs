@@ -39,3 +39,34 @@ pub async fn first_key(
     let made = make_key(store, ids, clock.now(), OWNER, "first key", None).await?;
     Ok(Some(FirstKey { secret: made.secret }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage;
+    use crate::system::{SystemClock, SystemIds};
+    use sottovoce_actors::ports::store::StoreError;
+
+    #[tokio::test]
+    async fn there_is_one_first_key_and_a_passing_key_does_not_count() {
+        let folder = tempfile::TempDir::new().expect("temporary folder");
+        let url = format!("sqlite:{}/sottovoce.db", folder.path().display());
+        let index = storage::connect(&url).await.expect("index");
+        let (store, now) = (index.store(), SystemClock.now());
+
+        let expires = Some(now.plus_ms(60_000));
+        let passing = make_key(&*store, &SystemIds, now, "demo@localhost", "demo", expires).await.expect("made");
+        store.use_api_key(&passing.secret.hash(), now).await.expect("valid until it expires");
+        let late = store.use_api_key(&passing.secret.hash(), now.plus_ms(60_001)).await;
+        assert!(matches!(late, Err(StoreError::NotFound)), "{late:?}");
+
+        let first = first_key(&*store, &SystemIds, &SystemClock).await.expect("made").expect("there was none");
+        store.use_api_key(&first.secret.hash(), now).await.expect("valid");
+        assert!(first_key(&*store, &SystemIds, &SystemClock).await.expect("asked").is_none());
+
+        store.revoke_api_key(passing.id, now).await.expect("revoked");
+        let revoked = store.use_api_key(&passing.secret.hash(), now).await;
+        assert!(matches!(revoked, Err(StoreError::NotFound)), "{revoked:?}");
+        index.close().await;
+    }
+}

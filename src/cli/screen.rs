@@ -1,6 +1,8 @@
 //! Captions for eyes: on a terminal the growing line is rewritten until it settles; elsewhere each is a plain line.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::process::{Command, Stdio};
 
 /// Columns used where the terminal does not tell.
 const DEFAULT_COLUMNS: usize = 80;
@@ -25,13 +27,20 @@ pub(super) enum Style {
 impl Style {
     /// Returns the style for standard output: a terminal's, or `otherwise`.
     pub(super) fn for_stdout(otherwise: Self) -> Self {
-        use std::io::IsTerminal;
         if !io::stdout().is_terminal() {
             return otherwise;
         }
-        let columns = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
-        Self::Terminal { columns: columns.unwrap_or(DEFAULT_COLUMNS).max(20) }
+        Self::Terminal { columns: terminal_columns().unwrap_or(DEFAULT_COLUMNS).max(20) }
     }
+}
+
+/// Returns the width that the terminal tells `stty`.
+fn terminal_columns() -> Option<usize> {
+    let terminal = File::open("/dev/tty").ok()?;
+    let size = Command::new("stty").arg("size").stdin(terminal).stderr(Stdio::null()).output().ok()?;
+    let columns = String::from_utf8(size.stdout).ok()?.split_whitespace().nth(1)?.parse().ok()?;
+    // A terminal that does not know its size says 0.
+    (columns > 0).then_some(columns)
 }
 
 /// Writes captions as they come.
