@@ -4,7 +4,6 @@ use crate::http::error::ApiError;
 use crate::http::state::HttpState;
 use crate::ws::listen_query::ListenQuery;
 use crate::ws::upgrade::{self, caller, cutter, gate};
-use actix::prelude::*;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};

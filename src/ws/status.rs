@@ -3,7 +3,6 @@
 use crate::http::error::ApiError;
 use crate::http::state::HttpState;
 use crate::ws::upgrade::{self, caller, cutter, gate};
-use actix::prelude::*;
 use actix_web::http::header;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
