@@ -1,8 +1,8 @@
 //! The one table from error codes to HTTP statuses, and the body of every error: `application/problem+json` (RFC 9457);
 //! under `/v1/` Deepgram's shape. The body is written by the request-id middleware, which alone knows the request.
 
-use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde_json::json;
 use sottovoce_actors::ports::files::FileError;
@@ -142,7 +142,9 @@ fn listen_code(code: ErrorCode) -> String {
         ErrorCode::CreditsExhausted => "ASR_PAYMENT_REQUIRED".into(),
         ErrorCode::TooLarge => "PAYLOAD_TOO_LARGE".into(),
         ErrorCode::MediaUnsupported => "UNSUPPORTED_MEDIA_TYPE".into(),
-        ErrorCode::RateLimited | ErrorCode::AtCapacity | ErrorCode::TooManySockets => "TOO_MANY_REQUESTS".into(),
+        ErrorCode::RateLimited | ErrorCode::AtCapacity | ErrorCode::TooManySockets => {
+            "TOO_MANY_REQUESTS".into()
+        }
         other => other.as_str().to_ascii_uppercase(),
     }
 }
@@ -199,7 +201,6 @@ pub fn of_framework(error: &actix_web::Error) -> ApiError {
     ApiError::new(code, error.to_string())
 }
 
-
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code, self.detail)
@@ -245,7 +246,9 @@ impl From<FileError> for ApiError {
     fn from(error: FileError) -> Self {
         match error {
             FileError::NotFound => Self::not_found(),
-            FileError::BadRange => Self::new(ErrorCode::RangeNotSatisfiable, "the range lies outside of the file"),
+            FileError::BadRange => {
+                Self::new(ErrorCode::RangeNotSatisfiable, "the range lies outside of the file")
+            }
             FileError::Unavailable(cause) => {
                 tracing::warn!(%cause, "object storage unavailable");
                 Self::new(ErrorCode::StorageUnavailable, "the file storage does not answer; try again")

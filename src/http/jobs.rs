@@ -53,10 +53,8 @@ pub async fn list(
     let mut jobs = state.store.jobs(query).await?;
     let more = jobs.len() > limit as usize;
     jobs.truncate(limit as usize);
-    let next_cursor = jobs
-        .last()
-        .filter(|_| more)
-        .map(|last| state.cursor_key.sign(&list, last.created_at, last.id));
+    let next_cursor =
+        jobs.last().filter(|_| more).map(|last| state.cursor_key.sign(&list, last.created_at, last.id));
     Ok(HttpResponse::Ok().json(JobPage { items: jobs.iter().map(view).collect(), next_cursor }))
 }
 

@@ -15,6 +15,8 @@ pub mod range;
 pub mod request_id;
 pub mod routes;
 pub mod state;
+#[cfg(test)]
+mod tests;
 pub mod time;
 pub mod upload;
 pub mod view;

@@ -3,8 +3,8 @@
 
 use crate::http::error::ApiError;
 use crate::http::state::HttpState;
-use crate::ws::{listen, status};
 use crate::http::{artifacts, headers, health, jobs, openapi, request_id, upload};
+use crate::ws::{listen, status};
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, Route, web};
 

@@ -38,17 +38,23 @@ pub fn view(job: &Job) -> JobView {
 /// Returns what a failed job's owner can do.
 fn sentence(code: ErrorCode) -> &'static str {
     match code {
-        ErrorCode::MediaUnsupported => "the file's format is not one we decode; send wav, flac, mp3, ogg, m4a or webm",
+        ErrorCode::MediaUnsupported => {
+            "the file's format is not one we decode; send wav, flac, mp3, ogg, m4a or webm"
+        }
         ErrorCode::MediaCorrupt => "the file is damaged; export it again",
         ErrorCode::MediaTooLong => "the audio is longer than allowed; cut it in parts",
         ErrorCode::NoAudio => "the file has no audio track",
-        ErrorCode::DurationMismatch => "the audio's length differs from what the file announces; export it again",
+        ErrorCode::DurationMismatch => {
+            "the audio's length differs from what the file announces; export it again"
+        }
         ErrorCode::LanguageUnsupported => "the model does not understand this language; choose another model",
         ErrorCode::ModelUnknown => "there is no such model here; choose another or leave it out",
         ErrorCode::ProviderUnavailable => "the remote engine does not answer; submit the job again later",
         ErrorCode::ProviderRejected => "the remote engine refused the work",
         ErrorCode::CreditsExhausted => "no credits are left; buy some and submit the job again",
-        ErrorCode::LeaseExpired => "the server that worked on it died; what was settled before can be downloaded",
+        ErrorCode::LeaseExpired => {
+            "the server that worked on it died; what was settled before can be downloaded"
+        }
         ErrorCode::Canceled => "its owner cancelled it",
         ErrorCode::StorageUnavailable => "the file storage did not answer; submit the job again later",
         _ => "the server failed; submit the job again",

@@ -4,7 +4,6 @@ use crate::http::error::ApiError;
 use crate::http::state::HttpState;
 use crate::ws::listen_query::ListenQuery;
 use crate::ws::upgrade::{self, caller, cutter, gate};
-use actix::prelude::*;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
@@ -89,7 +88,7 @@ pub async fn listen(
     let gate = gate(live.max_message_bytes);
     let (place, drained) = (Arc::new(place), params.job);
     let held = place.clone();
-    let session = SessionActor::new(SessionStart {
+    let session = SessionActor::run(SessionStart {
         ear: live.ears.open(params.format),
         params,
         live: live.live.clone(),
@@ -105,8 +104,7 @@ pub async fn listen(
             }
             drop(held);
         }),
-    })
-    .start();
+    });
     place.on_drain(Tell::to(session.clone()));
     let mut response =
         upgrade::upgrade(&request, payload, &session, gate, live.max_message_bytes, caller.subprotocol)?;

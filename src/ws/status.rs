@@ -3,7 +3,6 @@
 use crate::http::error::ApiError;
 use crate::http::state::HttpState;
 use crate::ws::upgrade::{self, caller, cutter, gate};
-use actix::prelude::*;
 use actix_web::http::header;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -48,7 +47,7 @@ pub async fn subscribe(
     let gate = gate(status.max_message_bytes);
     let place = Arc::new(place);
     let held = place.clone();
-    let socket = StatusSocket::new(StatusStart {
+    let socket = StatusSocket::run(StatusStart {
         account: caller.owner.account,
         config: status.config,
         ports: status.ports.clone(),
@@ -60,8 +59,7 @@ pub async fn subscribe(
             }
             drop(held);
         }),
-    })
-    .start();
+    });
     place.on_drain(Tell::to(socket.clone()));
     let subprotocol = caller.subprotocol.or_else(|| offers(&request, SAAS_V1).then_some(SAAS_V1));
     upgrade::upgrade(&request, payload, &socket, gate, status.max_message_bytes, subprotocol)

@@ -133,7 +133,14 @@ impl Hearing {
                 self.duration_ms = Some(to_ms(samples));
                 None
             }
-            Input::Refused(error) => Some(Piece::Refused { code: error.code, detail: error.detail }),
+            Input::Refused(error) => Some(match error.code {
+                // The decoder could not read the object: not the file's fault.
+                ErrorCode::StorageUnavailable => {
+                    Piece::Failed { fault: Fault::Storage, detail: error.detail }
+                }
+                ErrorCode::Internal => Piece::Failed { fault: Fault::Bug, detail: error.detail },
+                code => Piece::Refused { code, detail: error.detail },
+            }),
             Input::Failed(error) => Some(Piece::Failed { fault: Fault::Engine, detail: error.to_string() }),
         }
     }

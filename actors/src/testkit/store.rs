@@ -27,6 +27,7 @@ pub struct MemoryStore(Arc<Mutex<Index>>);
 struct Index {
     accounts: HashMap<String, AccountId>,
     keys: HashMap<SecretHash, Key>,
+    scopes: HashMap<ApiKeyId, String>,
     rows: BTreeMap<JobId, Row>,
     idempotency: HashMap<(AccountId, String), (Idempotency, JobId)>,
     garbage: BTreeMap<StorageRef, EpochMs>,
@@ -153,6 +154,11 @@ impl MemoryStore {
         self.lock().failing = calls;
     }
 
+    /// Sets the scopes of a key, separated by spaces.
+    pub fn set_scopes(&self, key: ApiKeyId, scopes: &str) {
+        self.lock().scopes.insert(key, scopes.to_owned());
+    }
+
     /// Returns a job whatever its owner, deleted ones too.
     pub fn row(&self, id: JobId) -> Option<Job> {
         self.lock().rows.get(&id).map(|row| row.job.clone())
@@ -210,7 +216,8 @@ impl Store for MemoryStore {
         if kept.key.expires_at.is_some_and(|end| end <= now) {
             return Err(StoreError::NotFound);
         }
-        Ok(KeyOwner { key: kept.key.id, account: kept.key.account, scopes: SCOPES.into() })
+        let scopes = index.scopes.get(&kept.key.id).map_or(SCOPES, String::as_str).to_owned();
+        Ok(KeyOwner { key: kept.key.id, account: kept.key.account, scopes })
     }
 
     async fn submit(&self, new: NewJob) -> Result<Submitted, StoreError> {

@@ -42,7 +42,9 @@ fn escape(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn written(write: fn(&[Cue], &mut dyn FnMut(&str)), cues: &[Cue]) -> String {
+    type Format = fn(&[Cue], &mut dyn FnMut(&str));
+
+    fn written(write: Format, cues: &[Cue]) -> String {
         let mut text = String::new();
         write(cues, &mut |piece| text.push_str(piece));
         text

@@ -182,7 +182,7 @@ fn hostile(random: &mut Random) -> (&'static str, Vec<u8>, Leave, Expect) {
                 frames.extend(masked(random, FIN | opcode::PING, b"p"));
             }
             frames.extend(text(random, CLOSE_STREAM));
-            stay("message flood", frames, IGNORED_OR_REFUSED)
+            stay("message flood", frames, Expect::closes(&[1000, 1008, 4429]))
         }
         23 => {
             let whole = binary(random, &[0; 3_200]);

@@ -115,10 +115,11 @@ pub async fn frames(
         (index, raw::carry_out(endpoint, &case).await, case)
     });
     let mut report = HostileReport::new(seed);
-    let mut running = std::pin::pin!(futures_util::stream::iter(each).buffered(parallel.max(1)));
+    let mut running = std::pin::pin!(futures_util::stream::iter(each).buffer_unordered(parallel.max(1)));
     while let Some((index, seen, case)) = running.next().await {
         report.count(index, case.kind, seen.label(), case.expect.allows(&seen));
     }
+    report.unexpected.sort_by_key(|unexpected| unexpected.case);
     report.alive = is_alive(endpoint).await;
     report
 }

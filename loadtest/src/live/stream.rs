@@ -157,8 +157,8 @@ impl Record {
 const STALLED_RECEIVE_BUFFER_BYTES: u32 = 4_096;
 /// How long the server may take to end the connection after its close frame.
 const CLOSE_ANSWER_LIMIT: Duration = Duration::from_secs(1);
-/// How often an idle client sends `KeepAlive`.
-const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(4);
+/// How often a stalled client without audio sends `KeepAlive`: it learns of a closed connection by its second write.
+const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(1);
 
 /// Plays one stream. `tell_id` hears the stream's job as soon as the handshake has succeeded.
 pub async fn play(endpoint: Endpoint, plan: Plan, tell_id: Option<oneshot::Sender<String>>) -> Record {

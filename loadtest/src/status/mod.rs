@@ -12,7 +12,7 @@ use crate::jobs::{Manner, run_jobs};
 use crate::live::{Behaviour, Plan, Record, base_query, play};
 use crate::playlist::{Arrangement, Programme};
 use crate::proc::{Machine, Usage, Watch};
-use crate::report::{Envelope, ReportArgs, Table, mebibytes};
+use crate::report::{Envelope, ReportArgs, Table};
 use crate::rest::Upload;
 use crate::stats::Spread;
 use futures_util::{SinkExt, StreamExt};
@@ -131,8 +131,7 @@ impl StatusArgs {
         let figures = self.figures(&opened, listeners, record.as_ref(), began, idle, &usage);
         let tally = &figures.tally;
         let kept = figures.opened == figures.asked && figures.closed_early == 0 && !usage.server_died;
-        let kept =
-            kept && tally.order_violations + tally.without_snapshot + tally.errors + tally.unknown == 0;
+        let kept = kept && tally.order_violations + tally.errors + tally.unknown == 0;
         let report = Envelope::new(machine, usage, figures);
         report.print_head();
         print(&report.figures);
@@ -287,7 +286,7 @@ fn print(figures: &StatusFigures) {
     );
     figures.refused.iter().for_each(|(label, count)| println!("refused   {count} × {label}"));
     if let Some(bytes) = figures.rss_per_idle_socket_bytes {
-        println!("memory    {} per idle socket", mebibytes(bytes));
+        println!("memory    {:.1} KiB per idle socket", bytes / 1_024.0);
     }
     let t = &figures.tally;
     println!(

@@ -125,7 +125,7 @@ impl Bare {
 
 /// Reads any supported recording as 16 kHz mono.
 fn read(path: &Path) -> Result<Vec<f32>, Box<dyn Error>> {
-    let mut reader = MonoReader::open(std::fs::File::open(path)?, DecodeLimits::default())?;
+    let mut reader = MonoReader::open(std::fs::File::open(path)?, DecodeLimits { max_duration_s: 4 * 3600 })?;
     let mut samples = Vec::new();
     while let Some(piece) = reader.next()? {
         samples.extend(piece);

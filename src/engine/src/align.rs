@@ -179,14 +179,15 @@ fn path_starts(cost: &[f32], rows: usize, columns: usize) -> Vec<usize> {
 mod tests {
     use super::{AttentionMap, median_at, path_starts};
     use rten_tensor::NdTensor;
+    use rten_tensor::prelude::*;
 
     #[test]
     fn the_path_follows_the_cheap_cells() {
         #[rustfmt::skip]
         let cost = [
-            -1.0, -1.0,  0.0,  0.0,  0.0,
-             0.0,  0.0, -1.0,  0.0,  0.0,
-             0.0,  0.0,  0.0, -1.0, -1.0,
+            -1.0, -1.0,  0.5,  0.5,  0.5,
+             0.5,  0.5, -1.0,  0.5,  0.5,
+             0.5,  0.5,  0.5, -1.0, -1.0,
         ];
         assert_eq!(path_starts(&cost, 3, 5), [0, 2, 3]);
     }

@@ -192,7 +192,8 @@ fn load(sources: &Path, cache_dir: &Path, lag_s: f32) -> Result<Loaded, LoadErro
     };
     let prepared = prepare(&sources, cache_dir, WeightRange::for_this_cpu())?;
     let model = Moonshine::load(&prepared)?;
-    let unable = |cause: RunError| ModelError::Run { path: prepared.encoder.clone(), cause: cause.to_string() };
+    let unable =
+        |cause: RunError| ModelError::Run { path: prepared.encoder.clone(), cause: cause.to_string() };
     let sample_s = cost::sample_s(&model).map_err(unable)?;
     tracing::info!(model = %prepared.encoder.display(), sample_ms = sample_s * 1e3, "model loaded");
     Ok(Loaded { model, version: prepared.source_hash, lag_s, sample_s })

@@ -62,7 +62,7 @@ mod tests {
 
     /// `loud` and quiet stretches by turns, each of the given length in seconds.
     fn audio(stretches: &[(f32, f32)]) -> Vec<f32> {
-        let tone = |index: usize| if index % 2 == 0 { 1.0 } else { -1.0 };
+        let tone = |index: usize| if index.is_multiple_of(2) { 1.0 } else { -1.0 };
         let mut audio = Vec::new();
         for (seconds, loudness) in stretches {
             let count = (seconds * 16_000.0) as usize;

@@ -32,7 +32,7 @@ pub(crate) fn words(
     let groups = tokenizer.words(timed.tokens);
     let texts: Vec<String> =
         groups.iter().map(|group| tokenizer.text(&timed.tokens[group.clone()])).collect();
-    let mut spans: Vec<Span> = groups.iter().map(|group| raw_span(timed.times_s, group)).collect();
+    let mut spans: Vec<Span> = groups.iter().map(|group| raw_span(timed.times_s, group, length_s)).collect();
     for span in &mut spans {
         *span = span.outside(pauses);
     }
@@ -40,8 +40,8 @@ pub(crate) fn words(
     let mut last_start_s = 0.0_f32;
     let mut words = Vec::with_capacity(groups.len());
     for ((text, span), group) in texts.into_iter().zip(spans).zip(groups) {
-        let start_s = span.start_s.clamp(last_start_s, length_s.max(last_start_s)).min(length_s);
-        let end_s = span.end_s.clamp(start_s, length_s.max(start_s));
+        let start_s = span.start_s.max(last_start_s);
+        let end_s = span.end_s.max(start_s);
         last_start_s = start_s;
         // White space inside a token would break the promise that words joined by spaces are the text.
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -56,8 +56,8 @@ struct Span {
     end_s: f32,
 }
 
-fn raw_span(times_s: &[f32], tokens: &Range<usize>) -> Span {
-    let at = |index: usize| times_s.get(index).or(times_s.last()).copied().unwrap_or(0.0);
+fn raw_span(times_s: &[f32], tokens: &Range<usize>, length_s: f32) -> Span {
+    let at = |index: usize| times_s.get(index).or(times_s.last()).copied().unwrap_or(0.0).min(length_s);
     Span { start_s: at(tokens.start), end_s: at(tokens.end) }
 }
 

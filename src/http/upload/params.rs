@@ -24,7 +24,9 @@ fn check(params: &JobParams, models: &[ModelInfo]) -> Result<(), ApiError> {
         return Err(ApiError::bad_request("`target_language` is for jobs of type `translation`"));
     }
     if params.callback_url.is_some() {
-        return Err(ApiError::bad_request("`callback_url` is not supported; follow the job on /ws or ask for it"));
+        return Err(ApiError::bad_request(
+            "`callback_url` is not supported; follow the job on /ws or ask for it",
+        ));
     }
     let model = match &params.model {
         None => None,
@@ -61,7 +63,8 @@ mod tests {
             languages: vec![language.to_owned()],
             version: "1".into(),
         };
-        parse(json.as_bytes(), &[model("moonshine", "en"), model("other", "de")]).map_err(|error| error.code())
+        parse(json.as_bytes(), &[model("moonshine", "en"), model("other", "de")])
+            .map_err(|error| error.code())
     }
 
     #[test]

@@ -52,7 +52,8 @@ fn refuse_early(state: &HttpState, request: &HttpRequest) -> Result<(), ApiError
     if request.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
         return Err(ApiError::bad_request("send the body without `Content-Encoding`"));
     }
-    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let announced =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     match announced {
         Some(bytes) if over_limit(bytes, state.limits.max_upload_bytes + FORM_OVERHEAD_BYTES) => {
             Err(too_large(state))

@@ -48,10 +48,7 @@ impl Moonshine {
         let mut decoding = Decoding::new(self, memory, limit, options);
         let mut input = vec![BEGIN];
         input.extend_from_slice(&draft);
-        loop {
-            let Some(chosen) = decoding.verify(&input)? else {
-                break;
-            };
+        while let Some(chosen) = decoding.verify(&input)? {
             if chosen.token == END || decoding.decoded.tokens.len() >= limit {
                 break;
             }
@@ -199,7 +196,8 @@ impl Moonshine {
         let memory = self.encode(&audio, options)?;
         let mut decoding = Decoding::new(self, &memory, token_limit(audio.len()), options);
         let drafted: [u32; 14] = std::array::from_fn(|_| SAMPLE_TOKEN);
-        for input in [&drafted[..], &drafted[..1], &drafted[..1], &drafted[..1], &drafted[..1], &drafted[..1]] {
+        for input in [&drafted[..], &drafted[..1], &drafted[..1], &drafted[..1], &drafted[..1], &drafted[..1]]
+        {
             let (logits, queries) = decoding.run(input)?;
             let row = logits.data().and_then(|logits| logits.get(..self.geometry.vocabulary));
             choose(row.ok_or(RunError::Shape("too few logits"))?).ok_or(RunError::NotANumber)?;

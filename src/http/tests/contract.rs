@@ -1,0 +1,93 @@
+//! What holds for every route: the document, the headers, the shape of errors.
+
+use super::{World, assert_problem};
+use crate::http::openapi::DOCUMENT;
+use crate::http::routes::{Access, ENDPOINTS};
+use actix_web::test;
+use reqwest::Method;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+#[::core::prelude::v1::test]
+fn the_document_describes_exactly_the_routes() {
+    let document: Value = serde_json::from_str(DOCUMENT).unwrap();
+    let mut described = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            if method != "parameters" {
+                let open = operation["security"].as_array().is_some_and(Vec::is_empty);
+                described.insert((method.to_ascii_uppercase(), path.clone(), open));
+                assert!(operation["operationId"].is_string() && operation["summary"].is_string());
+            }
+        }
+    }
+    let routed: BTreeSet<_> = ENDPOINTS
+        .iter()
+        .map(|end| (end.verb.as_str().to_owned(), end.path.to_owned(), end.access == Access::Open))
+        .collect();
+    assert_eq!(described, routed);
+}
+
+#[test]
+async fn unknown_paths_and_methods_are_problems() {
+    let world = World::start().await;
+    for path in ["/", "/saas", "/saas/job", "/mobile-auth/login", "/saas/jobs/1/2/3/4", "/saas/jobs/"] {
+        for method in [Method::GET, Method::POST, Method::DELETE] {
+            let response = world.request(method, path).send().await.unwrap();
+            assert_problem(response, 404, "not_found").await;
+        }
+    }
+    let response = world.request(Method::PUT, "/saas/jobs").send().await.unwrap();
+    assert_eq!(response.headers()["allow"], "POST, GET");
+    assert_problem(response, 405, "method_not_allowed").await;
+    assert_problem(world.get("/saas/jobs?limit=x").await, 400, "bad_request").await;
+    assert_problem(world.get("/saas/jobs?colour=red").await, 400, "bad_request").await;
+    world.stop().await;
+}
+
+#[test]
+async fn every_answer_carries_an_id_and_the_security_headers() {
+    let world = World::start().await;
+    let mut ids = BTreeSet::new();
+    for path in ["/livez", "/readyz", "/openapi.json", "/saas/jobs", "/nowhere", "/saas/jobs/x"] {
+        let response = world.get(path).await;
+        let headers = response.headers();
+        assert!(ids.insert(headers["x-request-id"].to_str().unwrap().to_owned()));
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        assert_eq!(headers["cache-control"], "no-store");
+        assert_eq!(headers["x-frame-options"], "DENY");
+        assert!(headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+    }
+    world.stop().await;
+}
+
+#[test]
+async fn only_allowed_origins_may_read_answers() {
+    let world = World::start().await;
+    let own = world.base.clone();
+    for (origin, allowed) in [(own.as_str(), true), ("https://evil.test", false), ("null", false)] {
+        let response =
+            world.request(Method::GET, "/saas/jobs").header("origin", origin).send().await.unwrap();
+        let seen = response.headers().get("access-control-allow-origin").map(|value| value.to_str().unwrap());
+        assert_eq!(seen, allowed.then_some(origin));
+        assert!(!response.headers().contains_key("access-control-allow-credentials"));
+    }
+    world.stop().await;
+}
+
+#[test]
+async fn too_many_requests_are_refused_with_the_time_to_wait() {
+    let world = World::start_with(Default::default(), |config| config.limits.requests_per_minute = 3).await;
+    let mut refused = None;
+    for _ in 0..8 {
+        let response = world.get("/saas/jobs").await;
+        if response.status() == 429 {
+            refused = Some(response);
+        }
+    }
+    let refused = refused.expect("more than three requests within one minute or two");
+    let wait_s: u64 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait_s));
+    assert_problem(refused, 429, "rate_limited").await;
+    world.stop().await;
+}
