@@ -9,12 +9,14 @@ use serde_json::Value;
 const REFERENCE: &str = "It was the best of times, it was the worst of times, it was the age of wisdom, it was the age \
     of foolishness, it was the epoch of belief, it was the epoch of incredulity, it was the season of light, it was the \
     season of darkness, it was the spring of hope, it was the winter of despair, we had everything before us, we had \
-    nothing before us, we were all going direct to heaven, we were all going direct the other way.";
+    nothing before us, we were all going direct to heaven, we were all going direct the other way. In short, the \
+    period was so far like the present period that some of its noisiest authorities insisted on its being received, for good \
+    or for evil, in the superlative degree of comparison only.";
 
 /// The project's own bound for batch on clean and noisy speech together.
 const MOST_ERRORS: f64 = 0.07;
-/// How much worse live may be.
-const LIVE_MARGIN: f64 = 0.015;
+/// How much worse live may be: three words of the 119.
+const LIVE_MARGIN: f64 = 0.026;
 
 #[tokio::test]
 async fn known_speech_is_heard_live_and_as_a_file() {
