@@ -57,7 +57,7 @@ pub fn told(output: &Output) -> String {
 /// A running server; killed when dropped.
 pub struct Server {
     child: Child,
-    data_dir: TempDir,
+    data_dir: Option<TempDir>,
     /// What it printed before it served.
     pub greeting: Vec<String>,
     /// `http://ADDRESS:PORT`.
@@ -65,9 +65,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server and waits until it serves.
+    /// Starts a server on an empty data folder and waits until it serves.
     pub fn start() -> Self {
-        let data_dir = TempDir::new().expect("temporary folder");
+        Self::start_on(TempDir::new().expect("temporary folder"))
+    }
+
+    /// Starts a server on a data folder and waits until it serves.
+    pub fn start_on(data_dir: TempDir) -> Self {
         let mut command = sottovoce(data_dir.path());
         command.args(["serve", "--bind", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().expect("started");
@@ -80,7 +84,7 @@ impl Server {
                 }
             }
         });
-        let mut server = Self { child, data_dir, greeting: Vec::new(), url: String::new() };
+        let mut server = Self { child, data_dir: Some(data_dir), greeting: Vec::new(), url: String::new() };
         while server.url.is_empty() {
             let line = lines.recv_timeout(START_PATIENCE).expect("the server says `serving at` in time");
             match line.strip_prefix("serving at ") {
@@ -93,7 +97,7 @@ impl Server {
 
     /// Returns the data folder.
     pub fn data_dir(&self) -> &Path {
-        self.data_dir.path()
+        self.data_dir.as_ref().expect("kept until the server is killed").path()
     }
 
     /// Makes a key beside the running server.
@@ -101,6 +105,13 @@ impl Server {
         let printed =
             output(sottovoce(self.data_dir()).args(["keys", "create", "--email", "someone@example.org"]));
         printed.lines().last().expect("a last line").to_owned()
+    }
+
+    /// Kills the server without warning (`kill -9`) and returns its data folder.
+    pub fn kill(mut self) -> TempDir {
+        self.child.kill().expect("running");
+        self.child.wait().expect("ended");
+        self.data_dir.take().expect("kept until the server is killed")
     }
 
     /// Asks the server to stop as Ctrl-C does, and returns how it ended.
