@@ -158,22 +158,26 @@ impl Running {
     }
 
     /// Stops in order: no new work; streams settle and say goodbye; jobs go back to the queue; listeners, engine, index.
-    pub async fn stop(self) {
+    /// Returns whether everything ended within its time.
+    pub async fn stop(self) -> bool {
+        let mut in_time = true;
         self.draining.store(true, Ordering::Release);
-        for server in &self.servers {
-            server.pause().await;
-        }
+        // The listeners stay open until the end: who comes now is told to come back (503), not left in the backlog.
         let (reply, drained) = oneshot::channel();
         if self.dispatcher.tell(dispatcher::Drain { within: self.drain_within, reply }).is_ok() {
             match tokio::time::timeout(self.drain_within * 2, drained).await {
                 Ok(Ok(drained)) if drained.cut == 0 => {}
-                _ => tracing::warn!("some jobs did not stop in time, their leases run out"),
+                _ => {
+                    in_time = false;
+                    tracing::warn!("some jobs did not stop in time, their leases run out");
+                }
             }
         }
         let sockets = async {
             tokio::join!(self.live_sessions.drain(), self.status_sessions.drain());
         };
         if tokio::time::timeout(self.drain_within * 2, sockets).await.is_err() {
+            in_time = false;
             tracing::warn!(streams = self.live_sessions.count(), "some streams did not settle in time");
         }
         // A lost message is made up for at the next start.
@@ -183,6 +187,7 @@ impl Running {
         }
         let (pool, within) = (self.pool.clone(), self.drain_within);
         if !tokio::task::spawn_blocking(move || pool.stop(within)).await.unwrap_or(false) {
+            in_time = false;
             tracing::warn!("the engine did not stop in time");
         }
         for arbiter in self.arbiters {
@@ -190,6 +195,7 @@ impl Running {
         }
         self.ports.index.close().await;
         tracing::info!("stopped");
+        in_time
     }
 }
 

@@ -87,7 +87,7 @@ pub async fn listen(
     tracing::info!(job.id = %job, model = %params.model, channels = params.format.channels, "live stream opens");
     let gate = gate(live.max_message_bytes);
     let (place, drained) = (Arc::new(place), params.job);
-    let held = place.clone();
+    let (held, cut) = (place.clone(), cutter(&request));
     let session = SessionActor::run(SessionStart {
         ear: live.ears.open(params.format),
         params,
@@ -101,6 +101,8 @@ pub async fn listen(
         exit: ExitGuard::new(move |exit| {
             if exit == Exit::Panicked {
                 tracing::error!(job.id = %drained, "a live session panicked");
+                // Nobody is left to say goodbye; the job is recovered once its lease has run out.
+                cut();
             }
             drop(held);
         }),

@@ -46,7 +46,7 @@ pub async fn subscribe(
         .map_err(|error| ApiError::new(ErrorCode::TooManySockets, error.to_string()).retry_after(30))?;
     let gate = gate(status.max_message_bytes);
     let place = Arc::new(place);
-    let held = place.clone();
+    let (held, cut) = (place.clone(), cutter(&request));
     let socket = StatusSocket::run(StatusStart {
         account: caller.owner.account,
         config: status.config,
@@ -56,6 +56,7 @@ pub async fn subscribe(
         exit: ExitGuard::new(move |exit| {
             if exit == Exit::Panicked {
                 tracing::error!("a status socket panicked");
+                cut();
             }
             drop(held);
         }),
