@@ -93,7 +93,8 @@ pub(super) fn live(config: &Config) -> LiveConfig {
         outbox_bytes: OUTBOX_BYTES,
         heartbeat: ms(live.heartbeat_ms),
         lease: ms(live.lease_ms),
-        settle_timeout: ms(live.drain_timeout_ms),
+        settle_timeout: ms(live.settle_timeout_ms),
+        drain_timeout: ms(live.drain_timeout_ms),
         max_session: Duration::from_secs(live.max_session_hours * 3600),
     }
 }
