@@ -59,7 +59,7 @@ impl TestApp {
             metrics: running.metrics_address().expect("metrics are on"),
             key: String::new(),
             engine,
-            http: reqwest::Client::new(),
+            http: reqwest::Client::builder().no_proxy().build().expect("client"),
             running,
             config,
             data_dir,
