@@ -7,9 +7,9 @@ use crate::http::routes;
 use crate::http::state::HttpState;
 use crate::storage::{OpenError, ServingLock};
 use crate::telemetry::{self, Gauges};
+use crate::ws::conn;
 use crate::ws::listen::LiveState;
 use crate::ws::status::StatusState;
-use crate::ws::conn;
 use actix::prelude::*;
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpResponse, HttpServer, web};
@@ -91,7 +91,8 @@ impl Running {
             }
         }
         let node = NodeId::from_uuid(ports.ids.uuid());
-        let pool = EnginePool::start(ports.engine.clone(), settings::pool(config)).map_err(StartError::System)?;
+        let pool =
+            EnginePool::start(ports.engine.clone(), settings::pool(config)).map_err(StartError::System)?;
         let pool = Arc::new(pool);
         let draining = Arc::new(AtomicBool::new(false));
         let (live_sessions, status_sessions) = (Sessions::default(), Sessions::default());
@@ -270,7 +271,11 @@ fn http_state(
         }),
         models: Arc::new(ports.engine.models()),
         ready: Arc::new(move || {
-            if draining.load(Ordering::Acquire) { Err("the server is stopping, try again in a moment") } else { Ok(()) }
+            if draining.load(Ordering::Acquire) {
+                Err("the server is stopping, try again in a moment")
+            } else {
+                Ok(())
+            }
         }),
         uploads: Arc::new(Semaphore::new(limits.uploads_at_once)),
         limits: Arc::new(limits),

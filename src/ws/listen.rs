@@ -66,8 +66,11 @@ pub async fn listen(
         .map_err(|error| ApiError::new(ErrorCode::TooManySockets, error.to_string()).retry_after(30))?;
     let admission =
         live.ports.recogniser.admit(&params.model, params.format.heard_channels()).map_err(|full| {
-            ApiError::new(ErrorCode::AtCapacity, "the server carries as many live streams as it can; try again")
-                .retry_after(full.retry_after.as_secs().max(1))
+            ApiError::new(
+                ErrorCode::AtCapacity,
+                "the server carries as many live streams as it can; try again",
+            )
+            .retry_after(full.retry_after.as_secs().max(1))
         })?;
     let now = live.ports.clock.now();
     let (opened, lease) = live

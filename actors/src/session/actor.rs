@@ -478,7 +478,9 @@ impl SessionActor {
             Phase::Open => {
                 tracing::info!(job.id = %self.params.job, reason = ?end, "live stream ends");
                 self.phase = Phase::Settling(end);
-                self.settle_by = Some(Instant::now() + self.live.settle_timeout);
+                let leaving = end == End::Closed(close_code::GOING_AWAY);
+                let within = if leaving { self.live.drain_timeout } else { self.live.settle_timeout };
+                self.settle_by = Some(Instant::now() + within);
             }
             // A client that is gone, or that does not read, while it is waited for: nothing is left to answer.
             Phase::Settling(End::Asked | End::Closed(_)) if matches!(end, End::Gone | End::NotReading) => {
@@ -503,7 +505,7 @@ impl SessionActor {
 
     /// Bounds what an ending stream may still take, because the server stops.
     fn hurry(&mut self) {
-        let by = Instant::now() + self.live.settle_timeout;
+        let by = Instant::now() + self.live.drain_timeout;
         self.settle_by = Some(self.settle_by.map_or(by, |already| already.min(by)));
         self.hurried = true;
     }

@@ -40,6 +40,8 @@ pub struct LiveConfig {
     pub lease: Duration,
     /// How long the last finals and the artifacts may take at the end.
     pub settle_timeout: Duration,
+    /// The same when the server stops.
+    pub drain_timeout: Duration,
     /// Longest session.
     pub max_session: Duration,
 }

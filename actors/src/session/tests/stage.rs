@@ -155,6 +155,7 @@ pub fn live_config() -> LiveConfig {
         heartbeat: seconds(10),
         lease: seconds(30),
         settle_timeout: seconds(5),
+        drain_timeout: seconds(5),
         max_session: seconds(24 * 3600),
     }
 }
