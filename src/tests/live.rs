@@ -237,7 +237,7 @@ async fn a_handshake_that_cannot_be_met_is_refused_before_the_upgrade() {
     ] {
         let (answered, headers, body) = refused(&app, path, &headers).await;
         assert_eq!((answered.as_u16(), body["err_code"].as_str()), (status, Some(code)), "{path} {body}");
-        assert_eq!(headers.contains_key("retry-after"), false, "for good: {body}");
+        assert!(!headers.contains_key("retry-after"), "for good: {body}");
         assert!(!body.to_string().contains(&app.key));
     }
 
