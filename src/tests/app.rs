@@ -7,7 +7,7 @@ use sottovoce::config::{Config, Overrides, Surroundings};
 use sottovoce::storage;
 use sottovoce::system::{SystemClock, SystemIds};
 use sottovoce_actors::ports::clock::{Clock, Ids};
-use sottovoce_actors::ports::store::{NewApiKey, Store};
+use sottovoce_actors::ports::store::NewApiKey;
 use sottovoce_actors::testkit::ScriptedEngine;
 use sottovoce_protocol::ids::{AccountId, ApiKeyId, JobId};
 use sottovoce_protocol::jobs::{JobStatus, JobView};
@@ -59,7 +59,7 @@ impl TestApp {
             metrics: running.metrics_address().expect("metrics are on"),
             key: String::new(),
             engine,
-            http: reqwest::Client::new(),
+            http: reqwest::Client::builder().no_proxy().build().expect("client"),
             running,
             config,
             data_dir,
