@@ -230,9 +230,9 @@ impl HostileArgs {
         let rss_growth_bytes = growth.map(|(start, end)| end as i64 - start as i64);
         let well = frames.is_well() && media.is_well() && !usage.server_died;
         let report = Envelope::new(machine, usage, HostileFigures { frames, media, rss_growth_bytes });
+        report.save(&self.report)?;
         report.print_head();
         print(&report.figures);
-        report.save(&self.report)?;
         Ok(well)
     }
 }
