@@ -3,5 +3,7 @@
 mod rate;
 mod socket;
 mod subscriptions;
+#[cfg(test)]
+mod tests;
 
 pub use socket::{StatusConfig, StatusPorts, StatusSocket, StatusStart};

@@ -169,10 +169,7 @@ impl StatusSocket {
         let handle = ctx.spawn(opening.into_actor(self).map(
             move |opened: Result<(Vec<Job>, Box<dyn Subscription>), ErrorCode>, actor, ctx| match opened {
                 Ok((jobs, subscription)) => {
-                    if let (Topic::Job(job), Some(seq)) = (topic, since) {
-                        actor.seen.since(job, seq);
-                    }
-                    actor.opened(topic, &jobs, subscription, ctx);
+                    actor.opened(topic, since, &jobs, subscription, ctx);
                 }
                 Err(code) => {
                     actor.subscriptions.remove(&topic);
@@ -190,10 +187,15 @@ impl StatusSocket {
     fn opened(
         &mut self,
         topic: Topic,
+        since: Option<u64>,
         jobs: &[Job],
         subscription: Box<dyn Subscription>,
         ctx: &mut Context<Self>,
     ) {
+        if jobs.iter().any(|job| self.seen.is_behind(job.id, job.seq.0)) {
+            // Another subscription showed a later state while the rows were read: read them again.
+            return self.subscribe(topic, since, ctx);
+        }
         for job in jobs {
             let state = state_of(job);
             self.seen.advance(&state);

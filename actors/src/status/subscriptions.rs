@@ -31,9 +31,9 @@ impl Seen {
         newer
     }
 
-    /// Notes what a client says it has seen.
-    pub fn since(&mut self, job: JobId, seq: u64) {
-        self.jobs.insert(job, seq);
+    /// Returns whether a later state than `seq` was sent.
+    pub fn is_behind(&self, job: JobId, seq: u64) -> bool {
+        self.jobs.get(&job).is_some_and(|seen| *seen > seq)
     }
 
     /// Forgets a job: the next state of it is new.
