@@ -3,6 +3,7 @@
 //! A connection that breaks is an end like any other: were it an error, actix's frame stream would hand that over before
 //! the messages that came with it, and a client's last words would be lost.
 
+use crate::ws::headers::HeaderWalk;
 use actix_web::error::PayloadError;
 use actix_web::web::Payload;
 use bytes::Bytes;
@@ -16,12 +17,13 @@ use std::task::{Context, Poll, ready};
 pub struct GatedPayload {
     payload: Payload,
     gate: Arc<Gate>,
+    walk: HeaderWalk,
 }
 
 impl GatedPayload {
-    /// Puts the payload behind the gate.
-    pub fn new(payload: Payload, gate: Arc<Gate>) -> Self {
-        Self { payload, gate }
+    /// Puts the payload behind the gate; frames are at most `max_message_bytes` long.
+    pub fn new(payload: Payload, gate: Arc<Gate>, max_message_bytes: usize) -> Self {
+        Self { payload, gate, walk: HeaderWalk::new(max_message_bytes) }
     }
 }
 
@@ -32,6 +34,10 @@ impl Stream for GatedPayload {
         ready!(self.gate.poll_open(context));
         match ready!(Pin::new(&mut self.payload).poll_next(context)) {
             Some(Ok(chunk)) => {
+                if let Err(close) = self.walk.push(&chunk) {
+                    self.gate.mark_broken(close);
+                    return Poll::Ready(Some(Err(PayloadError::Overflow)));
+                }
                 self.gate.take(chunk.len());
                 Poll::Ready(Some(Ok(chunk)))
             }

@@ -109,6 +109,9 @@ impl Pump {
 fn close_of(error: &ws::ProtocolError) -> Close {
     match error {
         ws::ProtocolError::Overflow => close_code::TOO_BIG,
+        ws::ProtocolError::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            close_code::PROTOCOL
+        }
         // actix reports text that is not UTF-8 as an I/O error; a lost connection is none (`GatedPayload`).
         ws::ProtocolError::Io(_) => close_code::NOT_UTF8,
         _ => close_code::PROTOCOL,
@@ -171,7 +174,7 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for Pump {
                 ctx.stop();
             }
             Ok(ws::Message::Nop) => {}
-            Err(error) => self.close(close_of(&error), ctx),
+            Err(error) => self.close(self.gate.broken().unwrap_or_else(|| close_of(&error)), ctx),
         }
     }
 }

@@ -108,7 +108,7 @@ where
     };
     let pump = Pump::new(owner, gate.clone(), max_message_bytes);
     let protocols: Vec<&str> = subprotocol.into_iter().collect();
-    ws::WsResponseBuilder::new(pump, request, GatedPayload::new(payload, gate))
+    ws::WsResponseBuilder::new(pump, request, GatedPayload::new(payload, gate, max_message_bytes))
         .protocols(&protocols)
         .frame_size(max_message_bytes)
         .start()
