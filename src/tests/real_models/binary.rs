@@ -57,7 +57,8 @@ pub fn told(output: &Output) -> String {
 /// A running server; killed when dropped.
 pub struct Server {
     child: Child,
-    data_dir: TempDir,
+    /// There until the server is killed for another to go on with it.
+    data_dir: Option<TempDir>,
     /// What it printed before it served.
     pub greeting: Vec<String>,
     /// `http://ADDRESS:PORT`.
@@ -65,9 +66,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server and waits until it serves.
+    /// Starts a server on a new data folder and waits until it serves.
     pub fn start() -> Self {
-        let data_dir = TempDir::new().expect("temporary folder");
+        Self::start_on(TempDir::new().expect("temporary folder"))
+    }
+
+    /// Starts a server on a data folder and waits until it serves.
+    pub fn start_on(data_dir: TempDir) -> Self {
         let mut command = sottovoce(data_dir.path());
         command.args(["serve", "--bind", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().expect("started");
@@ -80,7 +85,7 @@ impl Server {
                 }
             }
         });
-        let mut server = Self { child, data_dir, greeting: Vec::new(), url: String::new() };
+        let mut server = Self { child, data_dir: Some(data_dir), greeting: Vec::new(), url: String::new() };
         while server.url.is_empty() {
             let line = lines.recv_timeout(START_PATIENCE).expect("the server says `serving at` in time");
             match line.strip_prefix("serving at ") {
@@ -93,7 +98,14 @@ impl Server {
 
     /// Returns the data folder.
     pub fn data_dir(&self) -> &Path {
-        self.data_dir.path()
+        self.data_dir.as_ref().expect("it is taken only when the server is gone").path()
+    }
+
+    /// Kills the server as a power cut would (SIGKILL) and returns what it leaves behind.
+    pub fn kill(mut self) -> TempDir {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("ended");
+        self.data_dir.take().expect("it is taken only here")
     }
 
     /// Makes a key beside the running server.
