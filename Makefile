@@ -55,7 +55,6 @@ $(TOOLS)/deepgram-%/pinned.txt: src/tests/clients/deepgram-%.txt
 test: setup-test
 	SOTTOVOCE_TEST_MODELS_DIR='$(MODELS_DIR)' SOTTOVOCE_TEST_TOOLS_DIR='$(TOOLS)' \
 	    cargo nextest run --workspace --locked $(TESTS)
-	cargo test --workspace --locked --doc --quiet
 
 lint: $(TOOLS)/deny.stamp
 	cargo fmt --all --check

@@ -45,8 +45,7 @@ pub fn kept_random(path: &Path) -> std::io::Result<[u8; 32]> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let mut fresh = [0; 32];
             SysRng.try_fill_bytes(&mut fresh).map_err(std::io::Error::other)?;
-            let mut file =
-                std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
             file.write_all(&fresh)?;
             file.sync_all()?;
             Ok(fresh)

@@ -69,8 +69,6 @@ pub fn wav_file(samples: &[i16]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
-
     use super::*;
 
     #[test]

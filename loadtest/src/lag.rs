@@ -95,8 +95,6 @@ pub fn drift(finals: &[FinalLag], sent_s: f64) -> Option<Drift> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
-
     use super::*;
 
     const RATE_HZ: u32 = 16_000;

@@ -116,8 +116,6 @@ impl Track {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
-
     use super::*;
 
     fn clip(name: &str, samples: &[i16]) -> Arc<Clip> {

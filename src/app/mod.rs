@@ -43,7 +43,7 @@ pub async fn serve(config: Config, on_ready: impl FnOnce(SocketAddr)) -> Result<
     lifecycle::stop_asked().await?;
     tracing::info!("stopping, a second signal stops at once");
     tokio::select! {
-        () = running.stop() => Ok(()),
+        _ = running.stop() => Ok(()),
         asked = lifecycle::stop_asked() => {
             asked?;
             Err(ServeError::Cut)

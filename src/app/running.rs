@@ -7,9 +7,9 @@ use crate::http::routes;
 use crate::http::state::HttpState;
 use crate::storage::{OpenError, ServingLock};
 use crate::telemetry::{self, Gauges};
+use crate::ws::conn;
 use crate::ws::listen::LiveState;
 use crate::ws::status::StatusState;
-use crate::ws::conn;
 use actix::prelude::*;
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpResponse, HttpServer, web};
@@ -91,7 +91,8 @@ impl Running {
             }
         }
         let node = NodeId::from_uuid(ports.ids.uuid());
-        let pool = EnginePool::start(ports.engine.clone(), settings::pool(config)).map_err(StartError::System)?;
+        let pool =
+            EnginePool::start(ports.engine.clone(), settings::pool(config)).map_err(StartError::System)?;
         let pool = Arc::new(pool);
         let draining = Arc::new(AtomicBool::new(false));
         let (live_sessions, status_sessions) = (Sessions::default(), Sessions::default());
@@ -158,22 +159,26 @@ impl Running {
     }
 
     /// Stops in order: no new work; streams settle and say goodbye; jobs go back to the queue; listeners, engine, index.
-    pub async fn stop(self) {
+    /// Returns whether everything ended within its time.
+    pub async fn stop(self) -> bool {
+        let mut in_time = true;
         self.draining.store(true, Ordering::Release);
-        for server in &self.servers {
-            server.pause().await;
-        }
+        // The listeners stay open until the end: who comes now is told to come back (503), not left in the backlog.
         let (reply, drained) = oneshot::channel();
         if self.dispatcher.tell(dispatcher::Drain { within: self.drain_within, reply }).is_ok() {
             match tokio::time::timeout(self.drain_within * 2, drained).await {
                 Ok(Ok(drained)) if drained.cut == 0 => {}
-                _ => tracing::warn!("some jobs did not stop in time, their leases run out"),
+                _ => {
+                    in_time = false;
+                    tracing::warn!("some jobs did not stop in time, their leases run out");
+                }
             }
         }
         let sockets = async {
             tokio::join!(self.live_sessions.drain(), self.status_sessions.drain());
         };
         if tokio::time::timeout(self.drain_within * 2, sockets).await.is_err() {
+            in_time = false;
             tracing::warn!(streams = self.live_sessions.count(), "some streams did not settle in time");
         }
         // A lost message is made up for at the next start.
@@ -183,6 +188,7 @@ impl Running {
         }
         let (pool, within) = (self.pool.clone(), self.drain_within);
         if !tokio::task::spawn_blocking(move || pool.stop(within)).await.unwrap_or(false) {
+            in_time = false;
             tracing::warn!("the engine did not stop in time");
         }
         for arbiter in self.arbiters {
@@ -190,6 +196,7 @@ impl Running {
         }
         self.ports.index.close().await;
         tracing::info!("stopped");
+        in_time
     }
 }
 
@@ -264,7 +271,11 @@ fn http_state(
         }),
         models: Arc::new(ports.engine.models()),
         ready: Arc::new(move || {
-            if draining.load(Ordering::Acquire) { Err("the server is stopping, try again in a moment") } else { Ok(()) }
+            if draining.load(Ordering::Acquire) {
+                Err("the server is stopping, try again in a moment")
+            } else {
+                Ok(())
+            }
         }),
         uploads: Arc::new(Semaphore::new(limits.uploads_at_once)),
         limits: Arc::new(limits),

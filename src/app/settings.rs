@@ -40,8 +40,9 @@ pub(super) fn engine_options(config: &Config) -> Result<EngineOptions, ServeErro
         .load
         .iter()
         .map(|name| {
-            EmbeddedModel::named(name)
-                .ok_or_else(|| ServeError::Models(format!("models.load names `{name}`, which is no speech model")))
+            EmbeddedModel::named(name).ok_or_else(|| {
+                ServeError::Models(format!("models.load names `{name}`, which is no speech model"))
+            })
         })
         .collect();
     Ok(EngineOptions { models: models?, ..EngineOptions::default() })
@@ -93,7 +94,8 @@ pub(super) fn live(config: &Config) -> LiveConfig {
         outbox_bytes: OUTBOX_BYTES,
         heartbeat: ms(live.heartbeat_ms),
         lease: ms(live.lease_ms),
-        settle_timeout: ms(live.drain_timeout_ms),
+        settle_timeout: ms(live.settle_timeout_ms),
+        drain_timeout: ms(live.drain_timeout_ms),
         max_session: Duration::from_secs(live.max_session_hours * 3600),
     }
 }
@@ -114,7 +116,11 @@ pub(super) fn dispatcher(config: &Config, node: NodeId, lone_node: bool) -> Disp
     DispatcherConfig {
         node,
         lone_node,
-        concurrency: if config.jobs.concurrency == 0 { config.engine.worker_count() } else { config.jobs.concurrency },
+        concurrency: if config.jobs.concurrency == 0 {
+            config.engine.worker_count()
+        } else {
+            config.jobs.concurrency
+        },
         poll_every: ms(config.jobs.poll_ms),
         sweep_every: ms(config.jobs.lease_ms / 2),
         sweep_limit: 100,

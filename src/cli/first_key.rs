@@ -55,12 +55,14 @@ mod tests {
         let (store, now) = (index.store(), SystemClock.now());
 
         let expires = Some(now.plus_ms(60_000));
-        let passing = make_key(&*store, &SystemIds, now, "demo@localhost", "demo", expires).await.expect("made");
+        let passing =
+            make_key(&*store, &SystemIds, now, "demo@localhost", "demo", expires).await.expect("made");
         store.use_api_key(&passing.secret.hash(), now).await.expect("valid until it expires");
         let late = store.use_api_key(&passing.secret.hash(), now.plus_ms(60_001)).await;
         assert!(matches!(late, Err(StoreError::NotFound)), "{late:?}");
 
-        let first = first_key(&*store, &SystemIds, &SystemClock).await.expect("made").expect("there was none");
+        let first =
+            first_key(&*store, &SystemIds, &SystemClock).await.expect("made").expect("there was none");
         store.use_api_key(&first.secret.hash(), now).await.expect("valid");
         assert!(first_key(&*store, &SystemIds, &SystemClock).await.expect("asked").is_none());
 

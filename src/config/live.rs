@@ -39,6 +39,8 @@ pub struct LiveConfig {
     pub lease_ms: u64,
     /// Between renewals.
     pub heartbeat_ms: u64,
+    /// For last words at the end of a stream.
+    pub settle_timeout_ms: u64,
     /// For last words at shutdown.
     pub drain_timeout_ms: u64,
     /// Longest session.
@@ -71,6 +73,7 @@ impl LiveConfig {
         checker.require("live.heartbeat_ms", (10..=self.lease_ms / 2).contains(&self.heartbeat_ms), || {
             "it must be at least 10 and at most half of live.lease_ms".into()
         });
+        checker.within("live.settle_timeout_ms", self.settle_timeout_ms, 100, HOUR_MS);
         checker.within("live.drain_timeout_ms", self.drain_timeout_ms, 0, HOUR_MS);
         checker.within("live.max_session_hours", self.max_session_hours, 1, 24 * 365);
     }

@@ -74,9 +74,11 @@ fn engine(registry: &mut Registry, pool: &PoolStats) {
     let counted = &pool.counted;
     for (kind, name) in KINDS {
         waiting.get_or_create(&Kind { kind: name }).set(pool.waiting[kind] as i64);
-        for (outcome, count) in
-            [("done", counted.done[kind]), ("failed", counted.failed[kind]), ("retried", counted.retried[kind])]
-        {
+        for (outcome, count) in [
+            ("done", counted.done[kind]),
+            ("failed", counted.failed[kind]),
+            ("retried", counted.retried[kind]),
+        ] {
             units.get_or_create(&Outcome { kind: name, outcome }).inc_by(count);
         }
         busy.get_or_create(&Kind { kind: name }).inc_by(counted.busy_s[kind]);

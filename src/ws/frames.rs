@@ -77,8 +77,12 @@ impl Assembler {
         if data.len() > self.max_bytes {
             return Err(close_code::TOO_BIG);
         }
-        self.partial =
-            Some(Partial { text, wire_bytes: wire_bytes(data.len()), data: BytesMut::from(&data[..]), frames: 1 });
+        self.partial = Some(Partial {
+            text,
+            wire_bytes: wire_bytes(data.len()),
+            data: BytesMut::from(&data[..]),
+            frames: 1,
+        });
         Ok(None)
     }
 }

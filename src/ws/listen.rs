@@ -4,7 +4,6 @@ use crate::http::error::ApiError;
 use crate::http::state::HttpState;
 use crate::ws::listen_query::ListenQuery;
 use crate::ws::upgrade::{self, caller, cutter, gate};
-use actix::prelude::*;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
@@ -67,8 +66,11 @@ pub async fn listen(
         .map_err(|error| ApiError::new(ErrorCode::TooManySockets, error.to_string()).retry_after(30))?;
     let admission =
         live.ports.recogniser.admit(&params.model, params.format.heard_channels()).map_err(|full| {
-            ApiError::new(ErrorCode::AtCapacity, "the server carries as many live streams as it can; try again")
-                .retry_after(full.retry_after.as_secs().max(1))
+            ApiError::new(
+                ErrorCode::AtCapacity,
+                "the server carries as many live streams as it can; try again",
+            )
+            .retry_after(full.retry_after.as_secs().max(1))
         })?;
     let now = live.ports.clock.now();
     let (opened, lease) = live
@@ -88,8 +90,8 @@ pub async fn listen(
     tracing::info!(job.id = %job, model = %params.model, channels = params.format.channels, "live stream opens");
     let gate = gate(live.max_message_bytes);
     let (place, drained) = (Arc::new(place), params.job);
-    let held = place.clone();
-    let session = SessionActor::new(SessionStart {
+    let (held, cut) = (place.clone(), cutter(&request));
+    let session = SessionActor::run(SessionStart {
         ear: live.ears.open(params.format),
         params,
         live: live.live.clone(),
@@ -102,11 +104,12 @@ pub async fn listen(
         exit: ExitGuard::new(move |exit| {
             if exit == Exit::Panicked {
                 tracing::error!(job.id = %drained, "a live session panicked");
+                // Nobody is left to say goodbye; the job is recovered once its lease has run out.
+                cut();
             }
             drop(held);
         }),
-    })
-    .start();
+    });
     place.on_drain(Tell::to(session.clone()));
     let mut response =
         upgrade::upgrade(&request, payload, &session, gate, live.max_message_bytes, caller.subprotocol)?;

@@ -45,7 +45,9 @@ impl ListenQuery {
     pub fn parse(pairs: &[(String, String)]) -> Result<Self, BadParameter> {
         let query = Pairs(pairs);
         if query.last("callback").is_some() {
-            return bad("callback is not supported on live streams: read the captions from this socket, or subscribe on /ws");
+            return bad(
+                "callback is not supported on live streams: read the captions from this socket, or subscribe on /ws",
+            );
         }
         let interim_results = query.flag("interim_results")?;
         let utterance_end_ms = query.number("utterance_end_ms", 100, MAX_SILENCE_MS)?;
@@ -110,10 +112,14 @@ impl<'a> Pairs<'a> {
             Some("mulaw") => Encoding::Mulaw,
             Some("alaw") => Encoding::Alaw,
             Some(_) => {
-                return bad("encoding must be linear16, linear32, mulaw or alaw; send files to POST /saas/jobs");
+                return bad(
+                    "encoding must be linear16, linear32, mulaw or alaw; send files to POST /saas/jobs",
+                );
             }
             None => {
-                return bad("give encoding (e.g. encoding=linear16) and sample_rate: live audio must be raw samples");
+                return bad(
+                    "give encoding (e.g. encoding=linear16) and sample_rate: live audio must be raw samples",
+                );
             }
         };
         let Some(sample_rate_hz) = self.number("sample_rate", MIN_SAMPLE_RATE_HZ, MAX_SAMPLE_RATE_HZ)? else {
@@ -168,7 +174,8 @@ mod tests {
 
     #[test]
     fn booleans_are_case_insensitive_and_the_last_value_wins() {
-        let query = parse("encoding=Linear16&sample_rate=8000&interim_results=True&endpointing=false").unwrap();
+        let query =
+            parse("encoding=Linear16&sample_rate=8000&interim_results=True&endpointing=false").unwrap();
         assert!(query.interim_results);
         assert_eq!(query.endpointing_ms, None);
         let query = parse("encoding=mulaw&sample_rate=16000&sample_rate=8000").unwrap();

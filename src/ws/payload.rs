@@ -1,4 +1,7 @@
 //! The bytes of a socket, read only while its gate is open. Owns no meaning of them.
+//!
+//! A connection that breaks is an end like any other: were it an error, actix's frame stream would hand that over before
+//! the messages that came with it, and a client's last words would be lost.
 
 use actix_web::error::PayloadError;
 use actix_web::web::Payload;
@@ -27,10 +30,12 @@ impl Stream for GatedPayload {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         ready!(self.gate.poll_open(context));
-        let item = ready!(Pin::new(&mut self.payload).poll_next(context));
-        if let Some(Ok(chunk)) = &item {
-            self.gate.take(chunk.len());
+        match ready!(Pin::new(&mut self.payload).poll_next(context)) {
+            Some(Ok(chunk)) => {
+                self.gate.take(chunk.len());
+                Poll::Ready(Some(Ok(chunk)))
+            }
+            Some(Err(_)) | None => Poll::Ready(None),
         }
-        Poll::Ready(item)
     }
 }

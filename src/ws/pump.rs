@@ -31,6 +31,15 @@ enum Waiting {
     Other(FromPump),
 }
 
+impl Waiting {
+    fn into_message(self) -> FromPump {
+        match self {
+            Self::Binary(data, wire_bytes) => FromPump::Binary { data: data.freeze(), wire_bytes },
+            Self::Other(message) => message,
+        }
+    }
+}
+
 /// The relay of one WebSocket.
 pub struct Pump {
     owner: Owner,
@@ -74,12 +83,8 @@ impl Pump {
 
     fn relay_waiting(&mut self, ctx: &mut ws::WebsocketContext<Self>) {
         while self.unanswered < PUMP_WINDOW {
-            let message = match self.waiting.pop_front() {
-                None => return,
-                Some(Waiting::Binary(data, wire_bytes)) => FromPump::Binary { data: data.freeze(), wire_bytes },
-                Some(Waiting::Other(message)) => message,
-            };
-            self.relay(message, ctx);
+            let Some(waiting) = self.waiting.pop_front() else { return };
+            self.relay(waiting.into_message(), ctx);
         }
     }
 
@@ -104,7 +109,7 @@ impl Pump {
 fn close_of(error: &ws::ProtocolError) -> Close {
     match error {
         ws::ProtocolError::Overflow => close_code::TOO_BIG,
-        // actix reports text that is not UTF-8 as an I/O error of kind `Other`; a lost connection gets no close anyway.
+        // actix reports text that is not UTF-8 as an I/O error; a lost connection is none (`GatedPayload`).
         ws::ProtocolError::Io(_) => close_code::NOT_UTF8,
         _ => close_code::PROTOCOL,
     }
@@ -121,6 +126,12 @@ impl Actor for Pump {
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
+        // What came with the end of the connection is heard too: beyond the window, as far as the mailbox has room.
+        while let Some(message) = self.waiting.pop_front().map(Waiting::into_message) {
+            if self.owner.messages.tell(message).is_err() {
+                break;
+            }
+        }
         self.gate.mark_gone();
         // If this is lost the gate's mark is seen at the actor's next tick.
         let _ = self.owner.events.tell(SocketEvent::Gone);

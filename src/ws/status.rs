@@ -3,7 +3,6 @@
 use crate::http::error::ApiError;
 use crate::http::state::HttpState;
 use crate::ws::upgrade::{self, caller, cutter, gate};
-use actix::prelude::*;
 use actix_web::http::header;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -47,8 +46,8 @@ pub async fn subscribe(
         .map_err(|error| ApiError::new(ErrorCode::TooManySockets, error.to_string()).retry_after(30))?;
     let gate = gate(status.max_message_bytes);
     let place = Arc::new(place);
-    let held = place.clone();
-    let socket = StatusSocket::new(StatusStart {
+    let (held, cut) = (place.clone(), cutter(&request));
+    let socket = StatusSocket::run(StatusStart {
         account: caller.owner.account,
         config: status.config,
         ports: status.ports.clone(),
@@ -57,11 +56,11 @@ pub async fn subscribe(
         exit: ExitGuard::new(move |exit| {
             if exit == Exit::Panicked {
                 tracing::error!("a status socket panicked");
+                cut();
             }
             drop(held);
         }),
-    })
-    .start();
+    });
     place.on_drain(Tell::to(socket.clone()));
     let subprotocol = caller.subprotocol.or_else(|| offers(&request, SAAS_V1).then_some(SAAS_V1));
     upgrade::upgrade(&request, payload, &socket, gate, status.max_message_bytes, subprotocol)

@@ -38,17 +38,21 @@ pub async fn caller(request: &HttpRequest, state: &HttpState, scope: &str) -> Re
     if let Some(origin) = request.headers().get(header::ORIGIN)
         && !state.origins.allows(origin.as_bytes())
     {
-        return Err(ApiError::new(ErrorCode::Origin, "this origin may not open sockets; add it to http.allowed_origins"));
+        return Err(ApiError::new(
+            ErrorCode::Origin,
+            "this origin may not open sockets; add it to http.allowed_origins",
+        ));
     }
     let offered = offered_credential(request);
     let credential = credential_of(request).or_else(|| offered.as_ref().map(|(_, key)| key.clone()));
     let owner = authenticate(state, credential.as_deref(), address_of(request)).await?;
     require(&owner, scope)?;
     ws::handshake(request).map_err(|error| match error {
-        ws::HandshakeError::NoWebsocketUpgrade | ws::HandshakeError::GetMethodRequired => {
-            ApiError::new(ErrorCode::UpgradeRequired, "this route speaks WebSocket: connect with ws:// or wss://")
-                .with_header(header::UPGRADE, header::HeaderValue::from_static("websocket"))
-        }
+        ws::HandshakeError::NoWebsocketUpgrade | ws::HandshakeError::GetMethodRequired => ApiError::new(
+            ErrorCode::UpgradeRequired,
+            "this route speaks WebSocket: connect with ws:// or wss://",
+        )
+        .with_header(header::UPGRADE, header::HeaderValue::from_static("websocket")),
         error => ApiError::bad_request(error.to_string()),
     })?;
     Ok(Caller { owner, subprotocol: offered.map(|(scheme, _)| scheme) })

@@ -36,9 +36,9 @@ impl Default for AdmissionConfig {
     fn default() -> Self {
         Self {
             max_streams: 0,
-            target_utilisation: 0.8,
+            target_utilisation: 0.6,
             final_share: 0.3,
-            admitted_stretch: 2.0,
+            admitted_stretch: 1.3,
             listening_cost: 0.007,
             final_wait_limit: Duration::from_millis(500),
             final_busy_limit: 0.6,
@@ -197,7 +197,7 @@ mod tests {
         assert!((10..30).contains(&places.len()), "{}", places.len());
         assert_eq!(places.len(), admissions.capacity(TWO_PASSES) as usize);
         // They cost at most what the workers have, even with interims stretched no further than admitted.
-        assert!(places.len() as f32 * (0.03 + 0.075 / 2.0 + 0.007) <= 2.0 * 0.8 + 0.02);
+        assert!(places.len() as f32 * (0.03 + 0.075 / 1.3 + 0.007) <= 2.0 * 0.6 + 0.02);
     }
 
     #[test]

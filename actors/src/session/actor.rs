@@ -26,6 +26,7 @@ use sha2::{Digest, Sha256};
 use sottovoce_protocol::close_code::{self, Close};
 use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::live::{ClientFrame, ServerFrame};
+use sottovoce_protocol::status;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,12 +98,21 @@ enum Phase {
     Concluding(End),
 }
 
+/// Longest piece of audio given to the ear at once: streams take turns on the listening threads, and what comes of a
+/// piece is seen before the next is heard.
+const PIECE: Duration = Duration::from_secs(1);
+
+/// Finals of a stream, all its channels together, that are with the engine at once: fewer than the pool takes
+/// (`PoolConfig::finals_per_stream`). The others wait here, so that none is refused.
+const FINALS_AT_ONCE: usize = 16;
+
 /// Something to be sent, in order; finals are durable before a client or subscriber sees them.
 struct Emission {
     keep: Keep,
     frame: ServerFrame,
     log_line: Option<Bytes>,
-    caption: Option<BusMessage>,
+    /// Its place in the order is given when it is published: of conflated interims none leaves a gap.
+    caption: Option<status::Caption>,
 }
 
 /// One live client.
@@ -119,6 +129,10 @@ pub struct SessionActor {
     phase: Phase,
     started: Instant,
     settle_by: Option<Instant>,
+    /// The server stops: what does not settle by `settle_by` is given up, however well it goes.
+    hurried: bool,
+    /// A final could not be stored: the job has not ended well, whatever the client is told.
+    lost_words: bool,
     pump: Option<Tell<ToPump>>,
     liveness: Liveness,
     /// At home, or out listening.
@@ -131,6 +145,9 @@ pub struct SessionActor {
     flushed: bool,
     channels: Vec<Channel>,
     interims: Vec<Option<SpawnHandle>>,
+    /// Finals that wait for their turn at the engine, and how many are there.
+    waiting_finals: VecDeque<(usize, Work)>,
+    finals_at_engine: usize,
     received_bytes: u64,
     received_hash: Sha256,
     outbox: Outbox,
@@ -143,8 +160,16 @@ pub struct SessionActor {
 }
 
 impl SessionActor {
-    /// Makes a session; `Actor::start` runs it on the current arbiter.
-    pub fn new(start: SessionStart) -> Self {
+    /// Runs a session on the current arbiter. Its mailbox has its full size from the first moment: audio may come before
+    /// the actor had its first turn.
+    pub fn run(start: SessionStart) -> Addr<Self> {
+        Self::create(|ctx| {
+            ctx.set_mailbox_capacity(ACTOR_MAILBOX);
+            Self::new(start)
+        })
+    }
+
+    fn new(start: SessionStart) -> Self {
         let now = Instant::now();
         let heard_channels = usize::from(start.params.format.heard_channels());
         let channel_config = start.params.channel_config(&start.live);
@@ -153,6 +178,8 @@ impl SessionActor {
             outbox: Outbox::new(start.live.credit_window, start.live.outbox_bytes),
             channels: (0..heard_channels).map(|_| Channel::new(channel_config)).collect(),
             interims: vec![None; heard_channels],
+            waiting_finals: VecDeque::new(),
+            finals_at_engine: 0,
             next_heartbeat: now + start.live.heartbeat,
             params: start.params,
             live: start.live,
@@ -166,6 +193,8 @@ impl SessionActor {
             phase: Phase::Open,
             started: now,
             settle_by: None,
+            hurried: false,
+            lost_words: false,
             pump: None,
             ear: Some(start.ear),
             waiting_audio: BytesMut::new(),
@@ -199,19 +228,23 @@ impl SessionActor {
 
     /// Sends the ear out over what waits, unless it is out already or the engine is behind with this stream's finals.
     fn listen(&mut self, ctx: &mut Context<Self>) {
-        let flush = matches!(self.phase, Phase::Settling(_)) && !self.flushed;
-        if self.waiting_audio.is_empty() && !flush {
+        let ends = matches!(self.phase, Phase::Settling(_)) && !self.flushed;
+        if self.waiting_audio.is_empty() && !ends {
             self.answer_finalize(ctx);
             return;
         }
-        if self.channels.iter().any(|channel| channel.pending_finals() > self.live.max_pending_finals)
-            && !flush
-        {
+        if self.channels.iter().any(|channel| channel.pending_finals() > self.live.max_pending_finals) {
             return;
         }
         let Some(ear) = self.ear.take() else { return };
-        let audio = self.waiting_audio.split().freeze();
-        let wire_bytes = std::mem::take(&mut self.waiting_wire_bytes);
+        let piece_bytes = self.params.bytes(PIECE);
+        let (audio, wire_bytes) = if self.waiting_audio.len() > piece_bytes {
+            (self.waiting_audio.split_to(piece_bytes), piece_bytes as u64)
+        } else {
+            (self.waiting_audio.split(), self.waiting_wire_bytes)
+        };
+        self.waiting_wire_bytes -= wire_bytes;
+        let (audio, flush) = (audio.freeze(), ends && self.waiting_audio.is_empty());
         let answer = self.ports.recogniser.listen(ear, audio, flush);
         ctx.spawn(
             async move { answer.await.ok() }
@@ -244,6 +277,7 @@ impl SessionActor {
             }
         };
         self.flushed |= flushed;
+        self.settles_on();
         let stretch = self.ports.recogniser.interim_stretch();
         for (index, heard) in heard.iter().enumerate().take(self.channels.len()) {
             let mut effects = Vec::new();
@@ -276,7 +310,11 @@ impl SessionActor {
     fn apply(&mut self, index: usize, effects: Vec<Effect>, ctx: &mut Context<Self>) {
         for effect in effects {
             match effect {
-                Effect::Recognise(work) => self.submit(index, work, ctx),
+                Effect::Recognise(work) if work.kind == UnitKind::Interim => self.submit(index, work, ctx),
+                Effect::Recognise(work) => {
+                    self.waiting_finals.push_back((index, work));
+                    self.submit_finals(ctx);
+                }
                 Effect::DropInterims => {
                     if let Some(handle) = self.interims[index].take() {
                         ctx.cancel_future(handle);
@@ -284,6 +322,15 @@ impl SessionActor {
                 }
                 Effect::Say(saying) => self.say(index, saying, ctx),
             }
+        }
+    }
+
+    fn submit_finals(&mut self, ctx: &mut Context<Self>) {
+        while self.finals_at_engine < FINALS_AT_ONCE
+            && let Some((index, work)) = self.waiting_finals.pop_front()
+        {
+            self.finals_at_engine += 1;
+            self.submit(index, work, ctx);
         }
     }
 
@@ -299,7 +346,13 @@ impl SessionActor {
         let handle = ctx.spawn(
             async move { answer.await.unwrap_or(Outcome::Failed(EngineError::Stopping)) }
                 .into_actor(self)
-                .map(move |outcome, actor, ctx| actor.on_outcome(index, id, outcome, ctx)),
+                .map(move |outcome, actor, ctx| {
+                    if kind != UnitKind::Interim {
+                        actor.finals_at_engine -= 1;
+                        actor.submit_finals(ctx);
+                    }
+                    actor.on_outcome(index, id, outcome, ctx);
+                }),
         );
         if kind == UnitKind::Interim {
             // The one before, if it still runs, goes on: its words are shown while the newer one is worked on.
@@ -311,6 +364,7 @@ impl SessionActor {
         if let Outcome::Failed(error) = &outcome {
             tracing::error!(job.id = %self.params.job, cause = %error, "a caption could not be recognised");
         }
+        self.settles_on();
         let mut effects = Vec::new();
         self.channels[index].on_outcome(id, outcome, &mut effects);
         self.apply(index, effects, ctx);
@@ -337,12 +391,7 @@ impl SessionActor {
                     self.next_segment += 1;
                     emission.log_line = Some(json_line(&segment));
                 }
-                let seq = self.next_caption;
-                self.next_caption += 1;
-                emission.caption = Some(BusMessage {
-                    seq,
-                    body: json(&render::bus_caption(&self.params, channel, seq, caption)),
-                });
+                emission.caption = Some(render::bus_caption(&self.params, channel, 0, caption));
             }
         }
         emission.frame = render::live_frame(&self.params, channel, &saying);
@@ -363,6 +412,11 @@ impl SessionActor {
                 continue;
             }
             self.emitting = true;
+            let caption = caption.map(|caption| {
+                let seq = self.next_caption;
+                self.next_caption += 1;
+                BusMessage { seq, body: json(&status::Caption { seq, ..caption }) }
+            });
             let (files, bus) = (self.ports.files.clone(), self.ports.bus.clone());
             let (log, topic) = (self.log.clone(), Topic::Captions(self.params.job));
             let durable = async move {
@@ -383,6 +437,7 @@ impl SessionActor {
                     Err(error) => {
                         tracing::error!(job.id = %actor.params.job, cause = %error, "a segment could not be stored");
                         actor.emissions.clear();
+                        actor.lost_words = true;
                         actor.end(End::Closed(close_code::INTERNAL), ctx);
                     }
                 }
@@ -423,13 +478,19 @@ impl SessionActor {
             Phase::Open => {
                 tracing::info!(job.id = %self.params.job, reason = ?end, "live stream ends");
                 self.phase = Phase::Settling(end);
-                self.settle_by = Some(Instant::now() + self.live.settle_timeout);
+                let leaving = end == End::Closed(close_code::GOING_AWAY);
+                let within = if leaving { self.live.drain_timeout } else { self.live.settle_timeout };
+                self.settle_by = Some(Instant::now() + within);
             }
             // A client that is gone, or that does not read, while it is waited for: nothing is left to answer.
             Phase::Settling(End::Asked | End::Closed(_)) if matches!(end, End::Gone | End::NotReading) => {
                 self.phase = Phase::Settling(end);
             }
+            Phase::Settling(_) if end == End::Closed(close_code::GOING_AWAY) => self.hurry(),
             _ => return,
+        }
+        if end == End::Closed(close_code::GOING_AWAY) {
+            self.hurried = true;
         }
         if end == End::NotReading {
             (self.cut)();
@@ -440,6 +501,20 @@ impl SessionActor {
         }
         self.listen(ctx);
         self.advance(ctx);
+    }
+
+    /// Bounds what an ending stream may still take, because the server stops.
+    fn hurry(&mut self) {
+        let by = Instant::now() + self.live.drain_timeout;
+        self.settle_by = Some(self.settle_by.map_or(by, |already| already.min(by)));
+        self.hurried = true;
+    }
+
+    /// Notes that something was heard, recognised or sent: only an ending that stands still is given up.
+    fn settles_on(&mut self) {
+        if self.settle_by.is_some() && !self.hurried {
+            self.settle_by = Some(Instant::now() + self.live.settle_timeout);
+        }
     }
 
     /// Moves an ending stream on as far as it can go.
@@ -457,17 +532,22 @@ impl SessionActor {
         }
         let settled = self.channels.iter().all(|channel| channel.pending_finals() == 0)
             && self.emissions.is_empty()
-            && !self.emitting;
+            && !self.emitting
+            && (self.outbox.is_empty() || self.pump.is_none());
         if !settled && !late {
             return;
         }
         if late && !settled {
             tracing::warn!(job.id = %self.params.job, "a stream did not settle in time");
+            self.lost_words |= !self.flushed
+                || !self.emissions.is_empty()
+                || self.channels.iter().any(|channel| channel.pending_finals() > 0);
         }
         self.phase = Phase::Concluding(end);
         let failure = match end {
             End::Canceled => Some(ErrorCode::Canceled),
             End::Closed(close_code::INTERNAL) => Some(ErrorCode::Internal),
+            _ if self.lost_words => Some(ErrorCode::Internal),
             _ => None,
         };
         let conclusion = Conclusion {
@@ -505,6 +585,10 @@ impl SessionActor {
                 crate::time::rfc3339(self.ports.clock.now()),
                 self.params.seconds(self.received_bytes),
             );
+            if self.pump.is_some() && !self.outbox.is_empty() {
+                // It reads so slowly that a goodbye would not reach it either.
+                (self.cut)();
+            }
             self.outbox.credit(1);
             self.send(Keep::Always, &metadata, ctx);
             self.tell_pump(ToPump::Close(close));
@@ -593,7 +677,6 @@ impl Actor for SessionActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(ACTOR_MAILBOX);
         self.tick(ctx);
     }
 }
@@ -639,7 +722,11 @@ impl SessionActor {
         match frame {
             ClientFrame::KeepAlive => {}
             ClientFrame::Finalize { channel } => {
-                self.waiting_finalize.push_back(channel);
+                // Asked twice before it is answered is asked once, so that the list stays as short as the channels.
+                let is_heard = channel.is_none_or(|channel| usize::from(channel) < self.channels.len());
+                if is_heard && !self.waiting_finalize.contains(&channel) {
+                    self.waiting_finalize.push_back(channel);
+                }
                 self.listen(ctx);
             }
             ClientFrame::CloseStream => self.end(End::Asked, ctx),
@@ -678,6 +765,8 @@ impl Handler<SocketEvent> for SessionActor {
             SocketEvent::Sent(frames) => {
                 self.outbox.credit(frames);
                 self.flush_outbox();
+                self.settles_on();
+                self.advance(ctx);
             }
             SocketEvent::Gone => self.end(End::Gone, ctx),
         }

@@ -40,6 +40,8 @@ pub struct LiveConfig {
     pub lease: Duration,
     /// How long the last finals and the artifacts may take at the end.
     pub settle_timeout: Duration,
+    /// The same when the server stops.
+    pub drain_timeout: Duration,
     /// Longest session.
     pub max_session: Duration,
 }
@@ -97,8 +99,17 @@ impl StreamParams {
 
     /// Returns the length in seconds of `bytes` of this stream's audio.
     pub fn seconds(&self, bytes: u64) -> f64 {
-        let frame_bytes =
-            u64::from(self.format.encoding.bytes_per_sample()) * u64::from(self.format.channels);
-        bytes as f64 / frame_bytes as f64 / f64::from(self.format.sample_rate_hz)
+        bytes as f64 / self.instant_bytes() as f64 / f64::from(self.format.sample_rate_hz)
+    }
+
+    /// Returns the bytes of whole samples of all channels in `duration` of this stream's audio, at least one sample's.
+    pub fn bytes(&self, duration: Duration) -> usize {
+        let instants = duration.as_secs_f64() * f64::from(self.format.sample_rate_hz);
+        (instants.max(1.0) as usize) * self.instant_bytes()
+    }
+
+    /// One sample of each channel.
+    fn instant_bytes(&self) -> usize {
+        self.format.encoding.bytes_per_sample() as usize * usize::from(self.format.channels)
     }
 }

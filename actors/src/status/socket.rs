@@ -90,8 +90,16 @@ pub struct StatusSocket {
 }
 
 impl StatusSocket {
-    /// Makes a subscriber; `Actor::start` runs it on the current arbiter.
-    pub fn new(start: StatusStart) -> Self {
+    /// Runs a subscriber on the current arbiter. Its mailbox has its full size from the first moment: messages may come
+    /// before the actor had its first turn.
+    pub fn run(start: StatusStart) -> Addr<Self> {
+        Self::create(|ctx| {
+            ctx.set_mailbox_capacity(ACTOR_MAILBOX);
+            Self::new(start)
+        })
+    }
+
+    fn new(start: StatusStart) -> Self {
         let now = Instant::now();
         Self {
             outbox: Outbox::new(start.config.credit_window, start.config.outbox_bytes),
@@ -350,7 +358,6 @@ impl Actor for StatusSocket {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(ACTOR_MAILBOX);
         self.tick(ctx);
     }
 }

@@ -54,8 +54,7 @@ mod tests {
             let moved = moved;
             run(moved.0)
         });
-        let seen = seen.lock().unwrap().clone();
-        seen
+        seen.lock().unwrap().clone()
     }
 
     #[test]

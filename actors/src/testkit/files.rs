@@ -20,6 +20,7 @@ pub struct MemoryFiles(Arc<Mutex<State>>);
 struct State {
     objects: BTreeMap<StorageRef, Vec<u8>>,
     broken: bool,
+    failing: u32,
 }
 
 impl MemoryFiles {
@@ -31,6 +32,11 @@ impl MemoryFiles {
     /// Makes all calls fail, or work again.
     pub fn set_broken(&self, broken: bool) {
         self.lock().broken = broken;
+    }
+
+    /// Makes the next `calls` calls fail.
+    pub fn fail_next(&self, calls: u32) {
+        self.lock().failing = calls;
     }
 
     /// Puts an object in place.
@@ -53,8 +59,10 @@ impl MemoryFiles {
     }
 
     fn working(&self) -> Result<MutexGuard<'_, State>, FileError> {
-        let state = self.lock();
-        if state.broken { Err(FileError::Unavailable("planned fault".into())) } else { Ok(state) }
+        let mut state = self.lock();
+        let fails = state.broken || state.failing > 0;
+        state.failing = state.failing.saturating_sub(1);
+        if fails { Err(FileError::Unavailable("planned fault".into())) } else { Ok(state) }
     }
 
     fn found(&self, object: &StorageRef) -> Result<Vec<u8>, FileError> {

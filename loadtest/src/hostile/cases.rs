@@ -119,8 +119,6 @@ pub fn make(endpoint: &Endpoint, seed: Seed, index: usize) -> Case {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
-
     use super::*;
     use std::collections::BTreeSet;
 

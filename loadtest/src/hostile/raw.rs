@@ -136,8 +136,6 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
-
     use super::super::cases::Expect;
     use super::*;
     use tokio::net::TcpListener;

@@ -93,8 +93,6 @@ pub fn tally(sockets: &[Vec<Arrival>], seen_elsewhere: &dyn Fn(&ServerMessage) -
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
-
     use super::*;
 
     const JOB: &str = "0192f0c0-0000-7000-8000-000000000001";

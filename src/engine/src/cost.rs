@@ -14,7 +14,7 @@ const INTERIM_SAMPLES: f32 = 1.25;
 /// Samples that the finals of one second of speech cost.
 const FINAL_SAMPLES: f32 = 0.27;
 /// Voice activity of one second of audio, against a sample of the tiny model.
-const VOICE_SAMPLES: f32 = 0.12;
+const VOICE_SAMPLES: f32 = 0.05;
 
 /// Times the sample runs; the fastest counts, as others may be using the machine.
 const RUNS: usize = 2;

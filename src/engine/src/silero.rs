@@ -3,8 +3,13 @@
 //! Weights are shared by all detectors; each keeps its own recurrent state. Decides nothing: thresholds are the
 //! caller's.
 
+use crate::convert::ConvertError;
+use crate::convert::silero::{
+    CELL, HIDDEN, NEXT_CELL, NEXT_HIDDEN, PROBABILITY, STATE_SIZE, WINDOW_COUNT, WINDOW_SAMPLES, WINDOWS,
+    convert_silero,
+};
 use crate::worker;
-use rten::{Model, ModelOptions, NodeId};
+use rten::{Model, ModelOptions, NodeId, Value};
 use rten_tensor::Tensor;
 use rten_tensor::prelude::*;
 use sottovoce_actors::ports::engine::{EngineError, VoiceDetector};
@@ -14,46 +19,59 @@ use std::sync::Arc;
 
 /// Samples of the frame before that the model also sees.
 const CONTEXT_SAMPLES: usize = 64;
-/// Sizes of the recurrent state.
-const STATE: [usize; 3] = [2, 1, 128];
+/// Context and frame.
+const HEARD_SAMPLES: usize = CONTEXT_SAMPLES + FRAME_SAMPLES;
+/// From one window of the Fourier transform to the next.
+const HOP_SAMPLES: usize = 128;
 
-/// Why the model could not be loaded.
+/// Why the voice detector could not be loaded.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot load the voice detector {}: {cause}; run `sottovoce models pull`", path.display())]
-pub struct SileroError {
-    path: PathBuf,
-    cause: String,
+pub enum SileroError {
+    /// The file is missing or unreadable.
+    #[error("cannot read the voice detector {}: {cause}; run `sottovoce models pull`", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// The file is not the pinned one.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
+    /// rten refused the rewritten model.
+    #[error("cannot load the voice detector: {0}; run `sottovoce models pull`")]
+    Load(String),
 }
 
 /// The loaded model.
 pub struct Silero {
     model: Model,
-    audio: NodeId,
-    state: NodeId,
-    rate: NodeId,
-    outputs: [NodeId; 2],
+    inputs: [NodeId; 3],
+    outputs: [NodeId; 3],
 }
 
 impl Silero {
     /// Loads `silero_vad.onnx`.
     pub fn load(path: &Path) -> Result<Self, SileroError> {
-        let failed = |cause: String| SileroError { path: path.into(), cause };
+        let file = std::fs::read(path).map_err(|cause| SileroError::Read { path: path.into(), cause })?;
+        let failed = |cause: &dyn std::fmt::Display| SileroError::Load(cause.to_string());
         let mut options = ModelOptions::with_all_ops();
         options.prepack_weights(true);
-        let model = options.load_file(path).map_err(|cause| failed(cause.to_string()))?;
-        let find =
-            |name: &str| model.find_node(name).ok_or_else(|| failed(format!("it has no value {name}")));
-        let (audio, state, rate) = (find("input")?, find("state")?, find("sr")?);
-        let outputs = [find("output")?, find("stateN")?];
-        Ok(Self { model, audio, state, rate, outputs })
+        let model = options.load(convert_silero(&file)?).map_err(|cause| failed(&cause))?;
+        let find = |name: &str| model.node_id(name).map_err(|cause| failed(&cause));
+        let inputs = [find(WINDOWS)?, find(HIDDEN)?, find(CELL)?];
+        let outputs = [find(PROBABILITY)?, find(NEXT_HIDDEN)?, find(NEXT_CELL)?];
+        Ok(Self { model, inputs, outputs })
     }
 
     /// Opens a detector that has heard nothing yet.
     pub fn detector(self: &Arc<Self>) -> SileroDetector {
         SileroDetector {
             silero: Arc::clone(self),
-            audio: Tensor::zeros(&[1, CONTEXT_SAMPLES + FRAME_SAMPLES]),
-            state: Tensor::zeros(&STATE),
+            heard: [0.0; HEARD_SAMPLES],
+            windows: Tensor::zeros(&[WINDOW_COUNT, WINDOW_SAMPLES]),
+            hidden: Tensor::<f32>::zeros(&[1, 1, STATE_SIZE]).into(),
+            cell: Tensor::<f32>::zeros(&[1, 1, STATE_SIZE]).into(),
         }
     }
 }
@@ -62,38 +80,59 @@ impl Silero {
 pub struct SileroDetector {
     silero: Arc<Silero>,
     /// The context, then the frame.
-    audio: Tensor<f32>,
-    state: Tensor<f32>,
+    heard: [f32; HEARD_SAMPLES],
+    windows: Tensor<f32>,
+    hidden: Value,
+    cell: Value,
 }
 
 impl SileroDetector {
     fn hear(&mut self, frame: &[f32; FRAME_SAMPLES]) -> Result<f32, String> {
-        let samples = self.audio.data_mut().ok_or("the input buffer is not contiguous")?;
-        samples.copy_within(FRAME_SAMPLES.., 0);
-        for (sample, heard) in samples[CONTEXT_SAMPLES..].iter_mut().zip(frame) {
+        self.heard.copy_within(FRAME_SAMPLES.., 0);
+        for (sample, heard) in self.heard[CONTEXT_SAMPLES..].iter_mut().zip(frame) {
             *sample = if heard.is_finite() { heard.clamp(-1.0, 1.0) } else { 0.0 };
         }
+        let windows = self.windows.data_mut().ok_or("the windows are not contiguous")?;
+        for (number, window) in windows.chunks_exact_mut(WINDOW_SAMPLES).enumerate() {
+            for (sample, index) in window.iter_mut().zip(number * HOP_SAMPLES..) {
+                *sample = self.heard[mirrored(index)];
+            }
+        }
         let silero = &self.silero;
-        let rate = Tensor::from(16_000_i32);
-        let (audio, state) = (self.audio.view(), self.state.view());
+        let values = [self.windows.view().into(), self.hidden.as_view().into(), self.cell.as_view().into()];
         let outputs = worker::run(|options| {
-            let inputs = vec![
-                (silero.audio, audio.into()),
-                (silero.state, state.into()),
-                (silero.rate, rate.view().into()),
-            ];
+            let inputs = silero.inputs.into_iter().zip(values).collect();
             silero.model.run_n(inputs, silero.outputs, Some(options.clone()))
         });
-        let [probability, state] = outputs.map_err(|cause| cause.to_string())?;
-        self.state = state.into_tensor().ok_or("the state is not f32")?;
-        let probability: Option<f32> =
-            probability.into_tensor().and_then(|p: Tensor<f32>| p.iter().next().copied());
+        let [probability, hidden, cell] = outputs.map_err(|cause| cause.to_string())?;
+        self.hidden = hidden;
+        self.cell = cell;
+        let probability: Option<Tensor<f32>> = probability.into_tensor();
+        let probability = probability.and_then(|probability| probability.iter().next().copied());
         probability.filter(|p| p.is_finite()).ok_or_else(|| "it returned no probability".into())
     }
+}
+
+/// Returns the sample that stands at an index beyond the end: the model mirrors it there.
+fn mirrored(index: usize) -> usize {
+    if index < HEARD_SAMPLES { index } else { 2 * (HEARD_SAMPLES - 1) - index }
 }
 
 impl VoiceDetector for SileroDetector {
     fn probability(&mut self, frame: &[f32; FRAME_SAMPLES]) -> Result<f32, EngineError> {
         self.hear(frame).map_err(|cause| EngineError::Failed(format!("voice detector: {cause}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HEARD_SAMPLES, HOP_SAMPLES, WINDOW_COUNT, WINDOW_SAMPLES, mirrored};
+
+    #[test]
+    fn the_last_window_reads_the_end_mirrored() {
+        assert_eq!(mirrored(HEARD_SAMPLES - 1), HEARD_SAMPLES - 1);
+        assert_eq!(mirrored(HEARD_SAMPLES), HEARD_SAMPLES - 2);
+        let last = (WINDOW_COUNT - 1) * HOP_SAMPLES + WINDOW_SAMPLES - 1;
+        assert_eq!(mirrored(last), HEARD_SAMPLES - 65, "64 samples are mirrored");
     }
 }

@@ -57,7 +57,6 @@ pub fn told(output: &Output) -> String {
 /// A running server; killed when dropped.
 pub struct Server {
     child: Child,
-    /// There until the server is killed for another to go on with it.
     data_dir: Option<TempDir>,
     /// What it printed before it served.
     pub greeting: Vec<String>,
@@ -66,7 +65,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server on a new data folder and waits until it serves.
+    /// Starts a server on an empty data folder and waits until it serves.
     pub fn start() -> Self {
         Self::start_on(TempDir::new().expect("temporary folder"))
     }
@@ -98,14 +97,7 @@ impl Server {
 
     /// Returns the data folder.
     pub fn data_dir(&self) -> &Path {
-        self.data_dir.as_ref().expect("it is taken only when the server is gone").path()
-    }
-
-    /// Kills the server as a power cut would (SIGKILL) and returns what it leaves behind.
-    pub fn kill(mut self) -> TempDir {
-        self.child.kill().expect("killed");
-        self.child.wait().expect("ended");
-        self.data_dir.take().expect("it is taken only here")
+        self.data_dir.as_ref().expect("kept until the server is killed").path()
     }
 
     /// Makes a key beside the running server.
@@ -113,6 +105,13 @@ impl Server {
         let printed =
             output(sottovoce(self.data_dir()).args(["keys", "create", "--email", "someone@example.org"]));
         printed.lines().last().expect("a last line").to_owned()
+    }
+
+    /// Kills the server without warning (`kill -9`) and returns its data folder.
+    pub fn kill(mut self) -> TempDir {
+        self.child.kill().expect("running");
+        self.child.wait().expect("ended");
+        self.data_dir.take().expect("kept until the server is killed")
     }
 
     /// Asks the server to stop as Ctrl-C does, and returns how it ended.

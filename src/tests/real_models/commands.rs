@@ -1,13 +1,8 @@
 //! The command line as surface.md promises it: exit codes, keys, the first key, captions of one's own file.
 
 use super::binary::{Server, output, recording, sottovoce, told};
+use super::text::words;
 use tempfile::TempDir;
-
-fn words(text: &str) -> String {
-    let kept =
-        text.chars().filter(|c| c.is_alphabetic() || c.is_whitespace()).collect::<String>().to_lowercase();
-    kept.split_whitespace().collect::<Vec<_>>().join(" ")
-}
 
 #[test]
 fn exit_codes_tell_what_was_wrong() {
@@ -53,7 +48,7 @@ fn a_new_installation_shows_its_first_key_once_and_captions_a_file() {
             "--url",
             &server.url,
         ]);
-        let captions = words(&output(command.env("SOTTOVOCE_KEY", key)));
+        let captions = words(&output(command.env("SOTTOVOCE_KEY", key))).join(" ");
         assert!(captions.contains("ever tried") && captions.contains("no matter"), "{captions}");
     }
 

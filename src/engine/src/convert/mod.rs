@@ -11,6 +11,7 @@ mod encoder;
 mod graph;
 mod int8;
 mod moonshine;
+pub(crate) mod silero;
 mod source;
 #[cfg(test)]
 mod tests;

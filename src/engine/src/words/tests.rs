@@ -1,3 +1,5 @@
+//! Words and their times from tokens and frames.
+
 use super::{Span, TimedTokens, shorten, words};
 use crate::pauses::Pause;
 use crate::tokenizer::Tokenizer;
