@@ -154,6 +154,7 @@ pub struct SessionActor {
     emissions: VecDeque<Emission>,
     emitting: bool,
     next_segment: u64,
+    /// From 1, so that a subscriber that has seen nothing can say `since` 0.
     next_caption: u64,
     next_heartbeat: Instant,
     beating: bool,
@@ -206,7 +207,7 @@ impl SessionActor {
             emissions: VecDeque::new(),
             emitting: false,
             next_segment: 0,
-            next_caption: 0,
+            next_caption: 1,
             beating: false,
         }
     }
