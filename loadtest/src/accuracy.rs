@@ -139,10 +139,10 @@ impl AccuracyArgs {
         let figures = summarise(recordings, &usage);
         let well = figures.failed == 0 && !usage.server_died;
         let report = Envelope::new(machine, usage, figures);
+        report.save(&self.report)?;
         report.print_head();
         print(&report.figures);
         println!("\nhypotheses in {}", self.out.display());
-        report.save(&self.report)?;
         Ok(well)
     }
 

@@ -297,9 +297,9 @@ impl JobsArgs {
         let figures = summarise(jobs, &lines, usage.wall_s, usage.server_cpu_s);
         let all_done = figures.jobs.iter().all(JobOutcome::is_done) && !usage.server_died;
         let report = Envelope::new(machine, usage, figures);
+        report.save(&self.report)?;
         report.print_head();
         print(&report.figures);
-        report.save(&self.report)?;
         Ok(all_done)
     }
 }

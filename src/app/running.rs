@@ -280,6 +280,7 @@ fn http_state(
         uploads: Arc::new(Semaphore::new(limits.uploads_at_once)),
         limits: Arc::new(limits),
         origins: Arc::new(settings::origins(config, address)),
+        proxies: Arc::new(settings::proxies(config)),
         rates: Arc::new(settings::rates(config)),
         cursor_key: CursorKey::new(cursor_key(config).map_err(StartError::System)?),
     })

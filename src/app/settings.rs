@@ -4,6 +4,7 @@ use crate::app::ServeError;
 use crate::config::{Config, Mode};
 use crate::http::limits::RateLimiter;
 use crate::http::origin::Origins;
+use crate::http::proxies::TrustedProxies;
 use crate::http::state::HttpLimits;
 use sottovoce_actors::dispatcher::DispatcherConfig;
 use sottovoce_actors::engine_pool::{AdmissionConfig, PoolConfig};
@@ -178,6 +179,10 @@ pub(super) fn streams_per_account(config: &Config) -> u64 {
 
 pub(super) fn rates(config: &Config) -> RateLimiter {
     RateLimiter::new(http_limits(config).requests_per_minute)
+}
+
+pub(super) fn proxies(config: &Config) -> TrustedProxies {
+    TrustedProxies::listed(config.http.trusted_proxies.iter().map(String::as_str))
 }
 
 pub(super) fn origins(config: &Config, bound: SocketAddr) -> Origins {

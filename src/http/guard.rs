@@ -59,7 +59,7 @@ impl<S: Scope> FromRequest for Guarded<S> {
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
         let state = request.app_data::<web::Data<HttpState>>().cloned();
         let credential = credential_of(request);
-        let address = address_of(request);
+        let address = state.as_ref().and_then(|state| state.proxies.client_of(request));
         Box::pin(async move {
             let Some(state) = state else {
                 return Err(ApiError::new(ErrorCode::Internal, "the server is not set up"));
@@ -117,11 +117,6 @@ pub fn credential_of(request: &HttpRequest) -> Option<String> {
     let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token");
     let credential = credential.trim();
     (known && !credential.is_empty()).then(|| credential.to_owned())
-}
-
-/// Returns the caller's address as the socket shows it.
-pub fn address_of(request: &HttpRequest) -> Option<IpAddr> {
-    request.peer_addr().map(|peer| peer.ip())
 }
 
 fn unauthorized(detail: &str) -> ApiError {

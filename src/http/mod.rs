@@ -11,6 +11,7 @@ pub mod jobs;
 pub mod limits;
 pub mod openapi;
 pub mod origin;
+pub mod proxies;
 pub mod range;
 pub mod request_id;
 pub mod routes;

@@ -3,6 +3,7 @@
 use crate::http::cursor::CursorKey;
 use crate::http::limits::RateLimiter;
 use crate::http::origin::Origins;
+use crate::http::proxies::TrustedProxies;
 use sottovoce_actors::dispatcher::JobHint;
 use sottovoce_actors::ports::bus::StatusBus;
 use sottovoce_actors::ports::clock::{Clock, Ids};
@@ -69,6 +70,8 @@ pub struct HttpState {
     pub limits: Arc<HttpLimits>,
     /// Browser origins that may call.
     pub origins: Arc<Origins>,
+    /// Proxies whose word about a client's address is believed.
+    pub proxies: Arc<TrustedProxies>,
     /// Counts requests.
     pub rates: Arc<RateLimiter>,
     /// Signs page cursors; one per data folder, so that cursors outlive a restart.

@@ -2,7 +2,7 @@
 //! accepted socket that is closed again.
 
 use crate::http::error::ApiError;
-use crate::http::guard::{address_of, authenticate, credential_of, require};
+use crate::http::guard::{authenticate, credential_of, require};
 use crate::http::state::HttpState;
 use crate::ws::conn::ConnHandle;
 use crate::ws::payload::GatedPayload;
@@ -45,7 +45,7 @@ pub async fn caller(request: &HttpRequest, state: &HttpState, scope: &str) -> Re
     }
     let offered = offered_credential(request);
     let credential = credential_of(request).or_else(|| offered.as_ref().map(|(_, key)| key.clone()));
-    let owner = authenticate(state, credential.as_deref(), address_of(request)).await?;
+    let owner = authenticate(state, credential.as_deref(), state.proxies.client_of(request)).await?;
     require(&owner, scope)?;
     ws::handshake(request).map_err(|error| match error {
         ws::HandshakeError::NoWebsocketUpgrade | ws::HandshakeError::GetMethodRequired => ApiError::new(

@@ -49,6 +49,9 @@ pub struct HostileArgs {
     /// Only this case of each kind of run (its number in a report).
     #[arg(long)]
     case: Option<usize>,
+    /// Only handshakes and frames of this kind (a part of its name), e.g. "huge JSON".
+    #[arg(long)]
+    kind: Option<String>,
     /// Good recordings to mutate (small ones); a made-up WAV file is always among them.
     #[arg(long, value_delimiter = ',')]
     media: Vec<PathBuf>,
@@ -103,14 +106,14 @@ impl HostileReport {
     }
 }
 
-/// Runs the hostile handshakes and frames numbered `cases`.
+/// Runs the hostile handshakes and frames with these numbers.
 pub async fn frames(
     endpoint: &Endpoint,
     seed: Seed,
-    cases: std::ops::Range<usize>,
+    cases: impl IntoIterator<Item = usize>,
     parallel: usize,
 ) -> HostileReport {
-    let each = cases.map(|index| async move {
+    let each = cases.into_iter().map(|index| async move {
         let case = cases::make(endpoint, seed, index);
         (index, raw::carry_out(endpoint, &case).await, case)
     });
@@ -190,6 +193,20 @@ struct HostileFigures {
 const REST: Duration = Duration::from_secs(5);
 
 impl HostileArgs {
+    /// Returns the numbers of the handshakes and frames to run.
+    fn chosen(&self, endpoint: &Endpoint, seed: Seed) -> Vec<usize> {
+        let wanted = |index: &usize| {
+            self.kind
+                .as_ref()
+                .is_none_or(|kind| cases::make(endpoint, seed, *index).kind.contains(kind.as_str()))
+        };
+        match self.case {
+            Some(case) => vec![case],
+            // The rarest kind comes about once in 80 cases; a name that no kind has must not be sought for ever.
+            None => (0..self.frames.saturating_mul(200)).filter(wanted).take(self.frames).collect(),
+        }
+    }
+
     /// Runs the cases and reports. Returns whether every one ended as documented and the server still answers.
     ///
     /// # Errors
@@ -205,7 +222,7 @@ impl HostileArgs {
         let range = |count: usize| self.case.map_or(0..count, |case| case..case + 1);
         let machine = Machine::now();
         let watch = Watch::start(self.server.server_pid);
-        let frames = frames(&endpoint, seed, range(self.frames), self.parallel).await;
+        let frames = frames(&endpoint, seed, self.chosen(&endpoint, seed), self.parallel).await;
         let media = media(&endpoint, seed, range(self.files), &bases, self.parallel).await;
         tokio::time::sleep(REST).await;
         let usage = watch.finish(None);
@@ -213,9 +230,9 @@ impl HostileArgs {
         let rss_growth_bytes = growth.map(|(start, end)| end as i64 - start as i64);
         let well = frames.is_well() && media.is_well() && !usage.server_died;
         let report = Envelope::new(machine, usage, HostileFigures { frames, media, rss_growth_bytes });
+        report.save(&self.report)?;
         report.print_head();
         print(&report.figures);
-        report.save(&self.report)?;
         Ok(well)
     }
 }

@@ -175,9 +175,9 @@ impl LiveArgs {
         }
         let kept = figures.promises_kept() && !usage.server_died;
         let report = Envelope::new(machine, usage, figures);
+        report.save(&self.report)?;
         report.print_head();
         output::print(&report.figures);
-        report.save(&self.report)?;
         Ok(kept)
     }
 }

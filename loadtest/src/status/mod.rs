@@ -133,9 +133,9 @@ impl StatusArgs {
         let kept = figures.opened == figures.asked && figures.closed_early == 0 && !usage.server_died;
         let kept = kept && tally.order_violations + tally.errors + tally.unknown == 0;
         let report = Envelope::new(machine, usage, figures);
+        report.save(&self.report)?;
         report.print_head();
         print(&report.figures);
-        report.save(&self.report)?;
         Ok(kept && report.figures.tally.events > 0)
     }
 

@@ -83,6 +83,7 @@ fn state(store: MemoryStore) -> HttpState {
         ready: Arc::new(|| Ok(())),
         limits: Arc::new(limits()),
         origins: Arc::new(Origins::default()),
+        proxies: Arc::default(),
         rates: Arc::new(RateLimiter::new(1_000)),
         cursor_key: CursorKey::new([1; 32]),
         uploads: Arc::new(Semaphore::new(1)),
