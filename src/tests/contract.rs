@@ -169,7 +169,10 @@ async fn fields_of_captions_are_those_that_clients_require() {
             "type"
         ]
     );
-    assert_eq!((&last["models"][0], &last["transaction_key"]), (&Value::from(model), &Value::from("deprecated")));
+    assert_eq!(
+        (&last["models"][0], &last["transaction_key"]),
+        (&Value::from(model), &Value::from("deprecated"))
+    );
     assert!(last["created"].as_str().is_some_and(|created| created.ends_with('Z')), "{last}");
     app.finish().await;
 }

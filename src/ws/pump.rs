@@ -2,6 +2,7 @@
 //! polled at all while the peer does not read: so it has no timers and no state but counters, and knows no business.
 
 use crate::ws::frames::{Assembler, Whole};
+use crate::ws::payload::Oversize;
 use actix::prelude::*;
 use actix_web_actors::ws;
 use bytes::BytesMut;
@@ -45,15 +46,16 @@ pub struct Pump {
     owner: Owner,
     gate: Arc<Gate>,
     assembler: Assembler,
+    oversize: Arc<Oversize>,
     unanswered: usize,
     waiting: VecDeque<Waiting>,
 }
 
 impl Pump {
     /// Makes the relay of a socket whose actor already runs.
-    pub fn new(owner: Owner, gate: Arc<Gate>, max_message_bytes: usize) -> Self {
+    pub fn new(owner: Owner, gate: Arc<Gate>, oversize: Arc<Oversize>, max_message_bytes: usize) -> Self {
         let assembler = Assembler::new(max_message_bytes);
-        Self { owner, gate, assembler, unanswered: 0, waiting: VecDeque::new() }
+        Self { owner, gate, assembler, oversize, unanswered: 0, waiting: VecDeque::new() }
     }
 
     fn whole(&mut self, message: Whole, wire_bytes: u64, ctx: &mut ws::WebsocketContext<Self>) {
@@ -69,7 +71,7 @@ impl Pump {
                     *wire += wire_bytes;
                 }
                 _ if may_relay => {
-                    return self.relay(FromPump::Binary { data, wire_bytes }, ctx);
+                    return self.relay(FromPump::Binary { data, wire_bytes });
                 }
                 _ => self.waiting.push_back(Waiting::Binary(BytesMut::from(&data[..]), wire_bytes)),
             },
@@ -78,21 +80,23 @@ impl Pump {
         if self.waiting.len() > MAX_WAITING {
             return self.close(close_code::TOO_MANY, ctx);
         }
-        self.relay_waiting(ctx);
+        self.relay_waiting();
     }
 
-    fn relay_waiting(&mut self, ctx: &mut ws::WebsocketContext<Self>) {
+    fn relay_waiting(&mut self) {
         while self.unanswered < PUMP_WINDOW {
             let Some(waiting) = self.waiting.pop_front() else { return };
-            self.relay(waiting.into_message(), ctx);
+            self.relay(waiting.into_message());
         }
     }
 
-    fn relay(&mut self, message: FromPump, ctx: &mut ws::WebsocketContext<Self>) {
-        self.unanswered += 1;
-        // The window is smaller than the actor's mailbox: a refusal means that the actor has ended.
-        if self.owner.messages.tell(message).is_err() {
-            ctx.stop();
+    fn relay(&mut self, message: FromPump) {
+        let wire_bytes = message.wire_bytes();
+        match self.owner.messages.tell(message) {
+            Ok(()) => self.unanswered += 1,
+            // The actor has ended (its mailbox is wider than the window). What it said last is in this mailbox, or it has
+            // cut the connection: what comes until then is read over.
+            Err(_) => self.gate.release(wire_bytes),
         }
     }
 
@@ -109,8 +113,8 @@ impl Pump {
 fn close_of(error: &ws::ProtocolError) -> Close {
     match error {
         ws::ProtocolError::Overflow => close_code::TOO_BIG,
-        // actix reports text that is not UTF-8 as an I/O error; a lost connection is none (`GatedPayload`).
-        ws::ProtocolError::Io(_) => close_code::NOT_UTF8,
+        // actix reports reserved bits and text that is not UTF-8 as I/O errors; a lost connection is none (`GatedPayload`).
+        ws::ProtocolError::Io(error) if error.kind() == std::io::ErrorKind::Other => close_code::NOT_UTF8,
         _ => close_code::PROTOCOL,
     }
 }
@@ -174,6 +178,13 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for Pump {
             Err(error) => self.close(close_of(&error), ctx),
         }
     }
+
+    fn finished(&mut self, ctx: &mut Self::Context) {
+        if self.oversize.is_met() {
+            return self.close(close_code::TOO_BIG, ctx);
+        }
+        ctx.stop();
+    }
 }
 
 impl Handler<ToPump> for Pump {
@@ -188,7 +199,7 @@ impl Handler<ToPump> for Pump {
             ToPump::Ping => ctx.ping(b""),
             ToPump::Taken => {
                 self.unanswered = self.unanswered.saturating_sub(1);
-                self.relay_waiting(ctx);
+                self.relay_waiting();
             }
             ToPump::Close(close) => self.close(close, ctx),
         }
@@ -205,5 +216,7 @@ mod tests {
         assert_eq!(close_of(&ws::ProtocolError::UnmaskedFrame), close_code::PROTOCOL);
         assert_eq!(close_of(&ws::ProtocolError::BadOpCode), close_code::PROTOCOL);
         assert_eq!(close_of(&ws::ProtocolError::Io(std::io::Error::other("utf-8"))), close_code::NOT_UTF8);
+        let reserved = std::io::Error::from(std::io::ErrorKind::InvalidData);
+        assert_eq!(close_of(&ws::ProtocolError::Io(reserved)), close_code::PROTOCOL);
     }
 }

@@ -586,8 +586,8 @@ impl SessionActor {
                 crate::time::rfc3339(self.ports.clock.now()),
                 self.params.seconds(self.received_bytes),
             );
-            if self.pump.is_some() && !self.outbox.is_empty() {
-                // It reads so slowly that a goodbye would not reach it either.
+            if self.pump.is_none() || !self.outbox.is_empty() {
+                // Nobody is there to say it, or the client reads so slowly that a goodbye would not reach it either.
                 (self.cut)();
             }
             self.outbox.credit(1);

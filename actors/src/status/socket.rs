@@ -294,7 +294,7 @@ impl StatusSocket {
 
     fn close(&mut self, close: Close, ctx: &mut Context<Self>) {
         self.tell_pump(ToPump::Close(close));
-        if close == close_code::STATUS_SLOW {
+        if close == close_code::STATUS_SLOW || self.pump.is_none() {
             (self.cut)();
         }
         self.exit.set(if close == close_code::GOING_AWAY { Exit::Drained } else { Exit::Done });

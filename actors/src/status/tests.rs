@@ -341,7 +341,9 @@ async fn an_unsubscribed_job_is_silent() {
     settle().await;
     assert_eq!(socket.said(), []);
     socket.subscribe(job).await;
-    assert!(matches!(&socket.said()[..], [ServerMessage::Snapshot(state)] if state.status == JobStatus::Done));
+    assert!(
+        matches!(&socket.said()[..], [ServerMessage::Snapshot(state)] if state.status == JobStatus::Done)
+    );
 }
 
 #[actix::test]
@@ -535,7 +537,9 @@ async fn history(seed: u64) {
         let job = jobs[random.below(jobs.len() as u64) as usize];
         match random.below(6) {
             0 => jobs.push(world.submit(world.own).await),
-            1 if world.store.queued().await.unwrap() > 0 => drop(world.run_next(random.below(4) as u16).await),
+            1 if world.store.queued().await.unwrap() > 0 => {
+                drop(world.run_next(random.below(4) as u16).await)
+            }
             2 => socket.subscribe(job).await,
             3 => socket.unsubscribe(job).await,
             4 => socket.text(r#"{"op":"subscribe","jobs":"all"}"#).await,
