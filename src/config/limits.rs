@@ -13,7 +13,7 @@ pub struct LimitsConfig {
     pub decoded_seconds: u64,
     /// Per key or address.
     pub requests_per_minute: u64,
-    /// Open sockets.
+    /// Open status sockets.
     pub sockets_per_account: usize,
     /// Live streams; 0: what the machine admits.
     pub streams_per_account: usize,

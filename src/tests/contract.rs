@@ -55,7 +55,6 @@ const CLOSES: &str = "\
 1008 stay DATA-0000
 1008 stay policy violation
 1009 stay message too big
-1011 again NET-0000
 1011 again NET-0001: no audio data or text message within the timeout window
 1011 again internal error
 4401 stay session over

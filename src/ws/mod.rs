@@ -3,6 +3,7 @@
 
 pub mod conn;
 mod frames;
+mod headers;
 pub mod listen;
 mod listen_query;
 mod payload;

@@ -2,7 +2,6 @@
 //! polled at all while the peer does not read: so it has no timers and no state but counters, and knows no business.
 
 use crate::ws::frames::{Assembler, Whole};
-use crate::ws::payload::Oversize;
 use actix::prelude::*;
 use actix_web_actors::ws;
 use bytes::BytesMut;
@@ -46,16 +45,15 @@ pub struct Pump {
     owner: Owner,
     gate: Arc<Gate>,
     assembler: Assembler,
-    oversize: Arc<Oversize>,
     unanswered: usize,
     waiting: VecDeque<Waiting>,
 }
 
 impl Pump {
     /// Makes the relay of a socket whose actor already runs.
-    pub fn new(owner: Owner, gate: Arc<Gate>, oversize: Arc<Oversize>, max_message_bytes: usize) -> Self {
+    pub fn new(owner: Owner, gate: Arc<Gate>, max_message_bytes: usize) -> Self {
         let assembler = Assembler::new(max_message_bytes);
-        Self { owner, gate, assembler, oversize, unanswered: 0, waiting: VecDeque::new() }
+        Self { owner, gate, assembler, unanswered: 0, waiting: VecDeque::new() }
     }
 
     fn whole(&mut self, message: Whole, wire_bytes: u64, ctx: &mut ws::WebsocketContext<Self>) {
@@ -113,8 +111,11 @@ impl Pump {
 fn close_of(error: &ws::ProtocolError) -> Close {
     match error {
         ws::ProtocolError::Overflow => close_code::TOO_BIG,
-        // actix reports reserved bits and text that is not UTF-8 as I/O errors; a lost connection is none (`GatedPayload`).
-        ws::ProtocolError::Io(error) if error.kind() == std::io::ErrorKind::Other => close_code::NOT_UTF8,
+        ws::ProtocolError::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            close_code::PROTOCOL
+        }
+        // actix reports text that is not UTF-8 as an I/O error; a lost connection is none (`GatedPayload`).
+        ws::ProtocolError::Io(_) => close_code::NOT_UTF8,
         _ => close_code::PROTOCOL,
     }
 }
@@ -180,10 +181,10 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for Pump {
     }
 
     fn finished(&mut self, ctx: &mut Self::Context) {
-        if self.oversize.is_met() {
-            return self.close(close_code::TOO_BIG, ctx);
+        match self.gate.broken() {
+            Some(close) => self.close(close, ctx),
+            None => ctx.stop(),
         }
-        ctx.stop();
     }
 }
 

@@ -5,8 +5,7 @@ use crate::http::error::ApiError;
 use crate::http::guard::{authenticate, credential_of, require};
 use crate::http::state::HttpState;
 use crate::ws::conn::ConnHandle;
-use crate::ws::frames::LengthGuard;
-use crate::ws::payload::{GatedPayload, Oversize};
+use crate::ws::payload::GatedPayload;
 use crate::ws::pump::{Owner, Pump};
 use actix::prelude::*;
 use actix_web::http::header;
@@ -107,11 +106,9 @@ where
         messages: Tell::to(actor.clone()),
         events: Tell::to(actor.clone()),
     };
-    let oversize = Arc::new(Oversize::default());
-    let pump = Pump::new(owner, gate.clone(), oversize.clone(), max_message_bytes);
-    let payload = GatedPayload::new(payload, gate, LengthGuard::new(max_message_bytes), oversize);
+    let pump = Pump::new(owner, gate.clone(), max_message_bytes);
     let protocols: Vec<&str> = subprotocol.into_iter().collect();
-    ws::WsResponseBuilder::new(pump, request, payload)
+    ws::WsResponseBuilder::new(pump, request, GatedPayload::new(payload, gate, max_message_bytes))
         .protocols(&protocols)
         .frame_size(max_message_bytes)
         .start()

@@ -34,8 +34,6 @@ closes! {
     POLICY = 1008, "policy violation", false;
     /// A message is over the size limit.
     TOO_BIG = 1009, "message too big", false;
-    /// Nothing could be sent to the client in the window (Deepgram).
-    SLOW_READER = 1011, "NET-0000", true;
     /// No audio and no text for the idle window (Deepgram).
     IDLE = 1011, "NET-0001: no audio data or text message within the timeout window", true;
     /// Our fault.

@@ -76,6 +76,7 @@ impl Dispatcher {
         ctx.spawn(claiming.into_actor(self).map(|claimed, actor, ctx| {
             actor.claiming = false;
             actor.claimed(claimed, ctx);
+            actor.end_if_drained(ctx);
         }));
     }
 

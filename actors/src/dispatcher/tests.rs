@@ -105,6 +105,18 @@ async fn draining_releases_what_runs_and_takes_nothing_new() {
 }
 
 #[actix::test]
+async fn an_idle_queue_drains_at_once_even_while_it_is_asked() {
+    let world = World::new(ScriptedEngine::new());
+    let dispatcher = start(&world, 1);
+    let began = world.now();
+    let (reply, drained) = oneshot::channel();
+    Tell::to(dispatcher.clone()).tell(JobHint::Enqueued).unwrap();
+    Tell::to(dispatcher).tell(Drain { within: Duration::from_secs(60), reply }).unwrap();
+    assert_eq!(drained.await.unwrap().cut, 0);
+    assert_eq!(world.now(), began);
+}
+
+#[actix::test]
 async fn a_drain_is_bounded_by_its_time() {
     let world = World::new(ScriptedEngine::new());
     world.recogniser.set_delay(Duration::from_secs(30));

@@ -1,7 +1,7 @@
 //! Writes how a claim of a job ends, fenced by its lease, and announces it. Used by the running job and by the dispatcher
 //! for jobs whose actor or node died.
 
-use crate::job::announce::{announce, percent};
+use crate::job::announce::{announce, percent, state_of};
 use crate::job::messages::JobPorts;
 use crate::job::retry::Verdict;
 use crate::ports::store::{Artifact, Failure, Finish, Job, Lease, Permille, StoreError};
@@ -45,7 +45,13 @@ pub(crate) async fn settle(
         Ok(changed) => {
             let (status, error_code) = shown(verdict);
             let progress = if verdict == Verdict::Finish { 100 } else { percent(progress) };
-            let state = JobState { job: job.id, seq: changed.seq.0, status, progress, error_code };
+            let mut state = JobState { job: job.id, seq: changed.seq.0, status, progress, error_code };
+            // A job that its owner cancelled meanwhile did not go back to the queue: only the row knows.
+            if status == JobStatus::Queued
+                && let Ok(row) = ports.store.job(job.account, job.id).await
+            {
+                state = state_of(&row);
+            }
             announce(&*ports.bus, job.account, &state).await;
             tracing::info!(job.id = %job.id, attempt = job.attempt, ?verdict, "job settled");
             Settled::Done

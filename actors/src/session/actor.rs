@@ -106,6 +106,9 @@ const PIECE: Duration = Duration::from_secs(1);
 /// (`PoolConfig::finals_per_stream`). The others wait here, so that none is refused.
 const FINALS_AT_ONCE: usize = 16;
 
+/// Captions that may wait to be stored before the socket is not read.
+const MAX_EMISSIONS: usize = 64;
+
 /// Something to be sent, in order; finals are durable before a client or subscriber sees them.
 struct Emission {
     keep: Keep,
@@ -234,7 +237,9 @@ impl SessionActor {
             self.answer_finalize(ctx);
             return;
         }
-        if self.channels.iter().any(|channel| channel.pending_finals() > self.live.max_pending_finals) {
+        let engine_behind =
+            self.channels.iter().any(|channel| channel.pending_finals() > self.live.max_pending_finals);
+        if engine_behind || self.emissions.len() > MAX_EMISSIONS {
             return;
         }
         let Some(ear) = self.ear.take() else { return };
@@ -268,13 +273,12 @@ impl SessionActor {
                 heard
             }
             Some(Listened { heard: Err(EngineError::BadUnit(_)), .. }) => {
-                return self.end(End::Closed(close_code::BAD_AUDIO), ctx);
+                return self.deafened(close_code::BAD_AUDIO, ctx);
             }
             failed => {
                 let cause = failed.and_then(|listened| listened.heard.err()).map(|error| error.to_string());
                 tracing::error!(job.id = %self.params.job, cause, "listening to a stream failed");
-                self.flushed = true;
-                return self.end(End::Closed(close_code::INTERNAL), ctx);
+                return self.deafened(close_code::INTERNAL, ctx);
             }
         };
         self.flushed |= flushed;
@@ -286,6 +290,19 @@ impl SessionActor {
             self.apply(index, effects, ctx);
         }
         self.listen(ctx);
+        self.advance(ctx);
+    }
+
+    /// Nothing more can be heard: what waits is lost, and the stream ends so, even if it was already ending well.
+    fn deafened(&mut self, close: Close, ctx: &mut Context<Self>) {
+        self.flushed = true;
+        self.lost_words = true;
+        self.waiting_audio.clear();
+        self.gate.release(std::mem::take(&mut self.waiting_wire_bytes));
+        if let Phase::Settling(End::Asked) = self.phase {
+            self.phase = Phase::Settling(End::Closed(close));
+        }
+        self.end(End::Closed(close), ctx);
         self.advance(ctx);
     }
 
@@ -349,6 +366,7 @@ impl SessionActor {
                 .into_actor(self)
                 .map(move |outcome, actor, ctx| {
                     if kind != UnitKind::Interim {
+                        actor.lost_words |= !matches!(outcome, Outcome::Heard(_));
                         actor.finals_at_engine -= 1;
                         actor.submit_finals(ctx);
                     }
@@ -420,9 +438,11 @@ impl SessionActor {
             });
             let (files, bus) = (self.ports.files.clone(), self.ports.bus.clone());
             let (log, topic) = (self.log.clone(), Topic::Captions(self.params.job));
+            let within = self.live.settle_timeout;
             let durable = async move {
                 if let Some(line) = log_line {
-                    files.append(&log, line).await?;
+                    let appended = tokio::time::timeout(within, files.append(&log, line)).await;
+                    appended.unwrap_or_else(|_| Err(FileError::Unavailable("no answer in time".into())))?;
                 }
                 if let Some(message) = caption
                     && let Err(error) = bus.publish(topic, message).await
@@ -443,6 +463,7 @@ impl SessionActor {
                     }
                 }
                 actor.emit(ctx);
+                actor.listen(ctx);
                 actor.advance(ctx);
             }));
         }

@@ -111,6 +111,8 @@ struct PendingFinal {
     speech_final: bool,
     from_finalize: bool,
     heard: Option<Hypothesis>,
+    /// What stands if the engine fails: the last growing caption, which the client has seen.
+    fallback: Hypothesis,
 }
 
 #[derive(Debug)]
@@ -118,9 +120,10 @@ struct Young {
     audio_from: u64,
     onset: u64,
     last_interim: u64,
-    draft: Vec<TokenId>,
-    /// Work of this utterance has ids from here on.
-    first_work: u64,
+    /// The best hypothesis so far.
+    best: Hypothesis,
+    /// Interims asked for and where their audio ends.
+    asked: VecDeque<(WorkId, u64)>,
 }
 
 /// One channel.
@@ -207,28 +210,29 @@ impl Channel {
     /// Takes the outcome of a submitted unit.
     pub fn on_outcome(&mut self, id: WorkId, outcome: Outcome, effects: &mut Vec<Effect>) {
         if let Some(pending) = self.finals.iter_mut().find(|pending| pending.work == Some(id)) {
-            // A final that the engine could not do is an empty one: the stream goes on, the pool has logged the cause.
             pending.heard = Some(match outcome {
                 Outcome::Heard(hypothesis) => hypothesis,
-                Outcome::Superseded | Outcome::Failed(_) => Hypothesis::default(),
+                Outcome::Superseded | Outcome::Failed(_) => std::mem::take(&mut pending.fallback),
             });
             self.say_finals(effects);
             return;
         }
         let Outcome::Heard(hypothesis) = outcome else { return };
-        let now_covered = self.covered;
-        let Some(young) = self.utterance.as_mut().filter(|young| id.0 >= young.first_work) else { return };
-        young.draft = hypothesis.tokens.clone();
+        let covered = self.covered;
+        let Some(young) = self.utterance.as_mut() else { return };
+        let Some(&(_, end)) = young.asked.iter().find(|(asked, _)| *asked == id) else { return };
+        young.asked.retain(|(asked, _)| asked.0 > id.0);
         let caption = Caption {
-            start_s: seconds(now_covered),
-            end_s: seconds(young.last_interim),
+            start_s: seconds(covered),
+            end_s: seconds(end),
             is_final: false,
             speech_final: false,
             from_finalize: false,
-            words: placed(&hypothesis.words, young.audio_from, now_covered..young.last_interim),
-            text: hypothesis.text,
+            words: placed(&hypothesis.words, young.audio_from, covered..end),
+            text: hypothesis.text.clone(),
             confidence: hypothesis.confidence,
         };
+        young.best = hypothesis;
         if caption.text.is_empty() {
             return;
         }
@@ -267,8 +271,8 @@ impl Channel {
             audio_from,
             onset,
             last_interim: onset,
-            draft: Vec::new(),
-            first_work: self.next_work,
+            best: Hypothesis::default(),
+            asked: VecDeque::new(),
         });
     }
 
@@ -280,9 +284,9 @@ impl Channel {
         from_finalize: bool,
         effects: &mut Vec<Effect>,
     ) {
-        let draft = self.utterance.take().map(|young| young.draft).unwrap_or_default();
+        let fallback = self.utterance.take().map(|young| young.best).unwrap_or_default();
         self.held_interim = None;
-        let work = self.new_work(UnitKind::Final, audio.clone(), draft);
+        let work = self.new_work(UnitKind::Final, audio.clone(), fallback.tokens.clone());
         self.finals.push_back(PendingFinal {
             work: Some(work.id),
             covers: self.covered..cut,
@@ -290,6 +294,7 @@ impl Channel {
             speech_final,
             from_finalize,
             heard: None,
+            fallback,
         });
         self.covered = cut;
         effects.push(Effect::DropInterims);
@@ -310,9 +315,16 @@ impl Channel {
         } else if quiet_to - self.covered >= self.config.silence_report_frames {
             self.cover_silence(quiet_to, false, false, effects);
         }
+        self.maybe_utterance_end(effects);
+    }
+
+    /// Says that the utterance is over, once its last word is settled and the silence after it is long enough, whichever
+    /// comes later.
+    fn maybe_utterance_end(&mut self, effects: &mut Vec<Effect>) {
         if let (Some(end_s), Some(needed)) = (self.last_word_end_s, self.config.utterance_end_frames)
             && self.finals.is_empty()
-            && seconds(now) - end_s >= seconds(needed)
+            && self.utterance.is_none()
+            && seconds(self.segmenter.now()) - end_s >= seconds(needed)
         {
             self.last_word_end_s = None;
             effects.push(Effect::Say(Saying::UtteranceEnd(end_s)));
@@ -327,6 +339,7 @@ impl Channel {
             speech_final,
             from_finalize,
             heard: Some(Hypothesis::default()),
+            fallback: Hypothesis::default(),
         });
         self.covered = to;
         self.say_finals(effects);
@@ -365,6 +378,7 @@ impl Channel {
         {
             effects.push(Effect::Say(Saying::Caption(held)));
         }
+        self.maybe_utterance_end(effects);
     }
 
     fn maybe_interim(&mut self, stretch: f32, effects: &mut Vec<Effect>) {
@@ -384,8 +398,11 @@ impl Channel {
             return;
         }
         young.last_interim = now;
-        let (audio, draft) = (young.audio_from..now, young.draft.clone());
+        let (audio, draft) = (young.audio_from..now, young.best.tokens.clone());
         let work = self.new_work(UnitKind::Interim, audio, draft);
+        if let Some(young) = &mut self.utterance {
+            young.asked.push_back((work.id, now));
+        }
         effects.push(Effect::Recognise(work));
     }
 

@@ -2,6 +2,8 @@
 //! read, so TCP slows the sender; nothing is dropped and nobody is closed for sending fast.
 
 use futures_util::task::AtomicWaker;
+use sottovoce_protocol::close_code::Close;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
@@ -11,6 +13,7 @@ pub struct Gate {
     limit_bytes: u64,
     waiting_bytes: AtomicU64,
     gone: AtomicBool,
+    broken: OnceLock<Close>,
     reader: AtomicWaker,
 }
 
@@ -21,6 +24,7 @@ impl Gate {
             limit_bytes,
             waiting_bytes: AtomicU64::new(0),
             gone: AtomicBool::new(false),
+            broken: OnceLock::new(),
             reader: AtomicWaker::new(),
         }
     }
@@ -52,6 +56,16 @@ impl Gate {
         if before.is_ok_and(|waiting| waiting >= self.limit_bytes) {
             self.reader.wake();
         }
+    }
+
+    /// Notes that the peer broke the protocol before its bytes could be understood; the first reason stays.
+    pub fn mark_broken(&self, close: Close) {
+        let _ = self.broken.set(close);
+    }
+
+    /// Returns how the peer broke the protocol.
+    pub fn broken(&self) -> Option<Close> {
+        self.broken.get().copied()
     }
 
     /// Notes that the socket is gone, even where no message could say so.

@@ -70,6 +70,12 @@ pub struct StatusStart {
 /// Jobs whose state is sent when a client subscribes to all.
 const ALL_JOBS_SNAPSHOT: u32 = 100;
 
+/// Pages of as many jobs that are read again where changes were lost.
+const GAP_PAGES: u32 = 10;
+
+/// How long a close frame may take to a client that reads too slowly.
+const CLOSE_GRACE: Duration = Duration::from_secs(2);
+
 /// One subscriber.
 pub struct StatusSocket {
     account: AccountId,
@@ -87,6 +93,8 @@ pub struct StatusSocket {
     spoke: bool,
     last_ping: Instant,
     unanswered_ping: Option<Instant>,
+    /// The last close was said; only its grace is waited for.
+    closing: bool,
 }
 
 impl StatusSocket {
@@ -117,6 +125,7 @@ impl StatusSocket {
             spoke: false,
             last_ping: now,
             unanswered_ping: None,
+            closing: false,
         }
     }
 
@@ -162,7 +171,7 @@ impl StatusSocket {
             })?;
             let jobs = match topic {
                 Topic::Job(job) | Topic::Captions(job) => vec![read(&*ports.store, account, job).await?],
-                Topic::Account(_) => read_all(&*ports.store, account).await?,
+                Topic::Account(_) => read_all(&*ports.store, account, 1).await?,
             };
             Ok((jobs, subscription))
         };
@@ -255,13 +264,17 @@ impl StatusSocket {
         let read = async move {
             match job {
                 Some(job) => read(&*store, account, job).await.map(|job| vec![job]),
-                None => read_all(&*store, account).await,
+                None => read_all(&*store, account, GAP_PAGES).await,
             }
         };
-        ctx.spawn(read.into_actor(self).map(|jobs, actor, ctx| {
-            for job in jobs.unwrap_or_default() {
-                actor.status(state_of(&job), ctx);
+        ctx.spawn(read.into_actor(self).map(|jobs, actor, ctx| match jobs {
+            Ok(jobs) => {
+                for job in jobs {
+                    actor.status(state_of(&job), ctx);
+                }
             }
+            // What changed is unknown: the client subscribes again, elsewhere or later.
+            Err(_) => actor.close(close_code::INTERNAL, ctx),
         }));
     }
 
@@ -293,12 +306,26 @@ impl StatusSocket {
     }
 
     fn close(&mut self, close: Close, ctx: &mut Context<Self>) {
+        let is_alone = self.pump.is_none();
         self.tell_pump(ToPump::Close(close));
-        if close == close_code::STATUS_SLOW || self.pump.is_none() {
+        self.exit.set(if close == close_code::GOING_AWAY { Exit::Drained } else { Exit::Done });
+        self.pump = None;
+        if is_alone {
+            // Nobody can say it to the client.
             (self.cut)();
         }
-        self.exit.set(if close == close_code::GOING_AWAY { Exit::Drained } else { Exit::Done });
-        ctx.stop();
+        if is_alone || close != close_code::STATUS_SLOW {
+            return ctx.stop();
+        }
+        self.closing = true;
+        for (_, subscription) in self.subscriptions.drain() {
+            ctx.cancel_future(subscription);
+        }
+        // The pump writes the close only if the peer reads again; then the connection is cut.
+        ctx.run_later(CLOSE_GRACE, |actor, ctx| {
+            (actor.cut)();
+            ctx.stop();
+        });
     }
 
     fn tick(&mut self, ctx: &mut Context<Self>) {
@@ -308,6 +335,9 @@ impl StatusSocket {
         if self.gate.is_gone() {
             self.exit.set(Exit::Done);
             return ctx.stop();
+        }
+        if self.closing {
+            return;
         }
         if !self.spoke && now - self.opened >= self.config.first_message {
             return self.close(close_code::POLICY, ctx);
@@ -341,9 +371,19 @@ async fn read(store: &dyn Store, account: AccountId, job: JobId) -> Result<Job, 
     store.job(account, job).await.map_err(code_of)
 }
 
-async fn read_all(store: &dyn Store, account: AccountId) -> Result<Vec<Job>, ErrorCode> {
-    let query = JobQuery { account, status: None, job_type: None, before: None, limit: ALL_JOBS_SNAPSHOT };
-    store.jobs(query).await.map_err(code_of)
+async fn read_all(store: &dyn Store, account: AccountId, pages: u32) -> Result<Vec<Job>, ErrorCode> {
+    let mut all: Vec<Job> = Vec::new();
+    for _ in 0..pages {
+        let before = all.last().map(|job| (job.created_at, job.id));
+        let query = JobQuery { account, status: None, job_type: None, before, limit: ALL_JOBS_SNAPSHOT };
+        let page = store.jobs(query).await.map_err(code_of)?;
+        let last = page.len() < ALL_JOBS_SNAPSHOT as usize;
+        all.extend(page);
+        if last {
+            break;
+        }
+    }
+    Ok(all)
 }
 
 fn code_of(error: StoreError) -> ErrorCode {

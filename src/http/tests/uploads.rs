@@ -241,6 +241,9 @@ async fn a_client_that_sends_on_reads_the_refusal() {
     let chunks = (0..640).map(|_| Ok::<_, std::io::Error>(vec![0u8; 64 * 1024]));
     let endless = raw(&world, PARAMS, Body::wrap_stream(stream::iter(chunks)));
     assert_problem(endless.send().await.unwrap(), 413, "too_large").await;
+    let stranger = world.client.post(format!("{}/saas/jobs", world.base)).bearer_auth("sv_nobody");
+    let stranger = stranger.header("x-sottovoce-params", PARAMS).body(vec![0; 40_000_000]);
+    assert_problem(stranger.send().await.unwrap(), 401, "unauthorized").await;
     world.objects_become(0).await;
     world.stop().await;
 }

@@ -35,7 +35,7 @@ pub async fn submit(
     })?;
     let key = idempotency::key_of(&request).map_err(ApiError::closing)?;
     let id = JobId::from_uuid(state.ids.uuid());
-    let upload = receive::receive(&state, &request, payload, id).await?;
+    let mut upload = receive::receive(&state, &request, payload, id).await?;
     probe::probe(&state, upload.object.name()).await?;
 
     let idempotency = key.map(|key| idempotency::of(&state, key, &request, &upload));
@@ -50,21 +50,25 @@ pub async fn submit(
         idempotency,
         now: state.clock.now(),
     };
+    // If the client goes away now, the index may still take the row.
+    upload.object.keep();
     match state.store.submit(job).await {
         Ok(Submitted::New(job)) => {
-            upload.object.keep();
             announce(&*state.bus, job.account, &state_of(&job)).await;
             (state.hint)(JobHint::Enqueued);
             Ok(created().insert_header((header::LOCATION, location(job.id))).json(view(&job)))
         }
-        Ok(Submitted::Replayed(job)) => Ok(created()
-            .insert_header((header::LOCATION, location(job.id)))
-            .insert_header((REPLAYED, "true"))
-            .json(view(&job))),
+        Ok(Submitted::Replayed(job)) => {
+            upload.object.give_up();
+            Ok(created()
+                .insert_header((header::LOCATION, location(job.id)))
+                .insert_header((REPLAYED, "true"))
+                .json(view(&job)))
+        }
         Err(error) => {
             // An index that failed half-way may have kept the row; if not, the janitor sweeps the object.
-            if matches!(error, StoreError::Unavailable(_) | StoreError::Broken(_)) {
-                upload.object.keep();
+            if !matches!(error, StoreError::Unavailable(_) | StoreError::Broken(_)) {
+                upload.object.give_up();
             }
             Err(error.into())
         }

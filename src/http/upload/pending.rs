@@ -20,9 +20,14 @@ impl PendingObject {
         &self.name
     }
 
-    /// A row names it now.
-    pub fn keep(mut self) {
+    /// A row may name it from now on: whoever is dropped meanwhile, only the janitor decides.
+    pub fn keep(&mut self) {
         self.kept = true;
+    }
+
+    /// No row names it for certain.
+    pub fn give_up(mut self) {
+        self.kept = false;
     }
 }
 
