@@ -4,10 +4,12 @@
 use sottovoce::app::Running;
 use sottovoce::auth::ApiKeySecret;
 use sottovoce::config::{Config, Overrides, Surroundings};
+use sottovoce::files::LocalFiles;
 use sottovoce::storage;
 use sottovoce::system::{SystemClock, SystemIds};
 use sottovoce_actors::ports::clock::{Clock, Ids};
-use sottovoce_actors::ports::store::NewApiKey;
+use sottovoce_actors::ports::files::FileStore;
+use sottovoce_actors::ports::store::{NewApiKey, StorageRef};
 use sottovoce_actors::testkit::ScriptedEngine;
 use sottovoce_protocol::ids::{AccountId, ApiKeyId, JobId};
 use sottovoce_protocol::jobs::{JobStatus, JobView};
@@ -30,7 +32,6 @@ pub struct TestApp {
     pub address: SocketAddr,
     /// A key of the account `someone@example.org`.
     pub key: String,
-    pub engine: ScriptedEngine,
     pub http: reqwest::Client,
     metrics: SocketAddr,
     running: Running,
@@ -51,21 +52,29 @@ impl TestApp {
 
     /// Starts a server on this engine.
     pub async fn with_engine(settings: &[(&str, &str)], engine: ScriptedEngine) -> Self {
-        let data_dir = TempDir::new().expect("temporary folder");
+        let mut app = Self::on(TempDir::new().expect("temporary folder"), settings, engine).await;
+        app.key = app.new_key("someone@example.org").await;
+        app
+    }
+
+    /// Starts a server, without a key, on the data folder of one before.
+    pub async fn on(data_dir: TempDir, settings: &[(&str, &str)], engine: ScriptedEngine) -> Self {
         let config = config(data_dir.path(), settings);
-        let running = Running::start(&config, Arc::new(engine.clone())).await.expect("started");
-        let mut app = Self {
+        let running = Running::start(&config, Arc::new(engine)).await.expect("started");
+        Self {
             address: running.address(),
             metrics: running.metrics_address().expect("metrics are on"),
             key: String::new(),
-            engine,
             http: reqwest::Client::builder().no_proxy().build().expect("client"),
             running,
             config,
             data_dir,
-        };
-        app.key = app.new_key("someone@example.org").await;
-        app
+        }
+    }
+
+    /// Uses a key made before.
+    pub fn signed_in(self, key: String) -> Self {
+        Self { key, ..self }
     }
 
     /// Makes a key, and its account if it is new.
@@ -214,4 +223,16 @@ pub fn config(data_dir: &Path, settings: &[(&str, &str)]) -> Config {
         .chain(settings)
         .map(|(name, value)| (OsString::from(format!("SOTTOVOCE__{}", name.to_uppercase())), value.into()));
     Config::load_in(&overrides, &Surroundings::from_pairs(named)).expect("valid settings")
+}
+
+/// Returns the objects of a stopped server's data folder that nothing in its index names.
+pub async fn orphans(data_dir: &Path) -> Vec<StorageRef> {
+    let config = config(data_dir, &[]);
+    let index = storage::connect(config.storage.url.expose()).await.expect("index");
+    let files = LocalFiles::open(data_dir.join("objects")).await.expect("objects");
+    let names = files.list(None, 100_000, 0).await.expect("listed");
+    assert!(!names.is_empty(), "the objects are where they were looked for");
+    let orphans = index.store().unreferenced(names).await.expect("answered");
+    index.close().await;
+    orphans
 }

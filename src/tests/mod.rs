@@ -2,7 +2,11 @@
 
 mod app;
 mod client;
+mod contract;
+mod hostile;
 mod live;
 mod real_models;
+mod shutdown;
 mod sound;
+mod status;
 mod tidy;

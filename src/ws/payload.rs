@@ -3,7 +3,7 @@
 //! A connection that breaks is an end like any other: were it an error, actix's frame stream would hand that over before
 //! the messages that came with it, and a client's last words would be lost.
 
-use crate::ws::headers::HeaderWalk;
+use crate::ws::headers::{Broken, HeaderWalk};
 use actix_web::error::PayloadError;
 use actix_web::web::Payload;
 use bytes::Bytes;
@@ -31,12 +31,16 @@ impl Stream for GatedPayload {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.gate.broken().is_some() {
+            return Poll::Ready(None);
+        }
         ready!(self.gate.poll_open(context));
         match ready!(Pin::new(&mut self.payload).poll_next(context)) {
-            Some(Ok(chunk)) => {
-                if let Err(close) = self.walk.push(&chunk) {
+            Some(Ok(mut chunk)) => {
+                if let Err(Broken { close, after_bytes }) = self.walk.push(&chunk) {
+                    // The messages before it are whole and are heard; then the payload ends.
                     self.gate.mark_broken(close);
-                    return Poll::Ready(Some(Err(PayloadError::Overflow)));
+                    chunk.truncate(after_bytes);
                 }
                 self.gate.take(chunk.len());
                 Poll::Ready(Some(Ok(chunk)))

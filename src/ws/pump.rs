@@ -69,7 +69,7 @@ impl Pump {
                     *wire += wire_bytes;
                 }
                 _ if may_relay => {
-                    return self.relay(FromPump::Binary { data, wire_bytes }, ctx);
+                    return self.relay(FromPump::Binary { data, wire_bytes });
                 }
                 _ => self.waiting.push_back(Waiting::Binary(BytesMut::from(&data[..]), wire_bytes)),
             },
@@ -78,21 +78,23 @@ impl Pump {
         if self.waiting.len() > MAX_WAITING {
             return self.close(close_code::TOO_MANY, ctx);
         }
-        self.relay_waiting(ctx);
+        self.relay_waiting();
     }
 
-    fn relay_waiting(&mut self, ctx: &mut ws::WebsocketContext<Self>) {
+    fn relay_waiting(&mut self) {
         while self.unanswered < PUMP_WINDOW {
             let Some(waiting) = self.waiting.pop_front() else { return };
-            self.relay(waiting.into_message(), ctx);
+            self.relay(waiting.into_message());
         }
     }
 
-    fn relay(&mut self, message: FromPump, ctx: &mut ws::WebsocketContext<Self>) {
-        self.unanswered += 1;
-        // The window is smaller than the actor's mailbox: a refusal means that the actor has ended.
-        if self.owner.messages.tell(message).is_err() {
-            ctx.stop();
+    fn relay(&mut self, message: FromPump) {
+        let wire_bytes = message.wire_bytes();
+        match self.owner.messages.tell(message) {
+            Ok(()) => self.unanswered += 1,
+            // The actor has ended (its mailbox is wider than the window). What it said last is in this mailbox, or it has
+            // cut the connection: what comes until then is read over.
+            Err(_) => self.gate.release(wire_bytes),
         }
     }
 
@@ -174,7 +176,14 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for Pump {
                 ctx.stop();
             }
             Ok(ws::Message::Nop) => {}
-            Err(error) => self.close(self.gate.broken().unwrap_or_else(|| close_of(&error)), ctx),
+            Err(error) => self.close(close_of(&error), ctx),
+        }
+    }
+
+    fn finished(&mut self, ctx: &mut Self::Context) {
+        match self.gate.broken() {
+            Some(close) => self.close(close, ctx),
+            None => ctx.stop(),
         }
     }
 }
@@ -191,7 +200,7 @@ impl Handler<ToPump> for Pump {
             ToPump::Ping => ctx.ping(b""),
             ToPump::Taken => {
                 self.unanswered = self.unanswered.saturating_sub(1);
-                self.relay_waiting(ctx);
+                self.relay_waiting();
             }
             ToPump::Close(close) => self.close(close, ctx),
         }
@@ -208,5 +217,7 @@ mod tests {
         assert_eq!(close_of(&ws::ProtocolError::UnmaskedFrame), close_code::PROTOCOL);
         assert_eq!(close_of(&ws::ProtocolError::BadOpCode), close_code::PROTOCOL);
         assert_eq!(close_of(&ws::ProtocolError::Io(std::io::Error::other("utf-8"))), close_code::NOT_UTF8);
+        let reserved = std::io::Error::from(std::io::ErrorKind::InvalidData);
+        assert_eq!(close_of(&ws::ProtocolError::Io(reserved)), close_code::PROTOCOL);
     }
 }

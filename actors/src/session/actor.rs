@@ -157,6 +157,7 @@ pub struct SessionActor {
     emissions: VecDeque<Emission>,
     emitting: bool,
     next_segment: u64,
+    /// From 1, so that a subscriber that has seen nothing can say `since` 0.
     next_caption: u64,
     next_heartbeat: Instant,
     beating: bool,
@@ -209,7 +210,7 @@ impl SessionActor {
             emissions: VecDeque::new(),
             emitting: false,
             next_segment: 0,
-            next_caption: 0,
+            next_caption: 1,
             beating: false,
         }
     }
@@ -606,8 +607,8 @@ impl SessionActor {
                 crate::time::rfc3339(self.ports.clock.now()),
                 self.params.seconds(self.received_bytes),
             );
-            if self.pump.is_some() && !self.outbox.is_empty() {
-                // It reads so slowly that a goodbye would not reach it either.
+            if self.pump.is_none() || !self.outbox.is_empty() {
+                // Nobody is there to say it, or the client reads so slowly that a goodbye would not reach it either.
                 (self.cut)();
             }
             self.outbox.credit(1);

@@ -315,9 +315,16 @@ impl Channel {
         } else if quiet_to - self.covered >= self.config.silence_report_frames {
             self.cover_silence(quiet_to, false, false, effects);
         }
+        self.maybe_utterance_end(effects);
+    }
+
+    /// Says that the utterance is over, once its last word is settled and the silence after it is long enough, whichever
+    /// comes later.
+    fn maybe_utterance_end(&mut self, effects: &mut Vec<Effect>) {
         if let (Some(end_s), Some(needed)) = (self.last_word_end_s, self.config.utterance_end_frames)
             && self.finals.is_empty()
-            && seconds(now) - end_s >= seconds(needed)
+            && self.utterance.is_none()
+            && seconds(self.segmenter.now()) - end_s >= seconds(needed)
         {
             self.last_word_end_s = None;
             effects.push(Effect::Say(Saying::UtteranceEnd(end_s)));
@@ -371,6 +378,7 @@ impl Channel {
         {
             effects.push(Effect::Say(Saying::Caption(held)));
         }
+        self.maybe_utterance_end(effects);
     }
 
     fn maybe_interim(&mut self, stretch: f32, effects: &mut Vec<Effect>) {

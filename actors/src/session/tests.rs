@@ -675,7 +675,7 @@ async fn subscribers_see_the_captions_in_order_without_a_gap() {
     live.ended().await;
     let published = live.published();
     let places: Vec<u64> = published.iter().map(|caption| caption.seq).collect();
-    assert_eq!(places, (0..places.len() as u64).collect::<Vec<_>>());
+    assert_eq!(places, (1..=places.len() as u64).collect::<Vec<_>>());
     let finals: Vec<&str> =
         published.iter().filter(|caption| caption.is_final).map(|caption| caption.text.as_str()).collect();
     assert_eq!(finals.join(" "), live.words(0));

@@ -33,6 +33,16 @@ pub enum FromPump {
     Empty,
 }
 
+impl FromPump {
+    /// Returns what the message took on the wire and gives back to the gate.
+    pub const fn wire_bytes(&self) -> u64 {
+        match self {
+            Self::Binary { wire_bytes, .. } | Self::Text { wire_bytes, .. } => *wire_bytes,
+            Self::Empty => 0,
+        }
+    }
+}
+
 /// Small events of the socket that need no answer.
 #[derive(Message, Clone, Copy, PartialEq, Eq, Debug)]
 #[rtype(result = "()")]

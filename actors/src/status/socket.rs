@@ -93,6 +93,8 @@ pub struct StatusSocket {
     spoke: bool,
     last_ping: Instant,
     unanswered_ping: Option<Instant>,
+    /// The last close was said; only its grace is waited for.
+    closing: bool,
 }
 
 impl StatusSocket {
@@ -123,6 +125,7 @@ impl StatusSocket {
             spoke: false,
             last_ping: now,
             unanswered_ping: None,
+            closing: false,
         }
     }
 
@@ -303,12 +306,18 @@ impl StatusSocket {
     }
 
     fn close(&mut self, close: Close, ctx: &mut Context<Self>) {
+        let is_alone = self.pump.is_none();
         self.tell_pump(ToPump::Close(close));
         self.exit.set(if close == close_code::GOING_AWAY { Exit::Drained } else { Exit::Done });
         self.pump = None;
-        if close != close_code::STATUS_SLOW {
+        if is_alone {
+            // Nobody can say it to the client.
+            (self.cut)();
+        }
+        if is_alone || close != close_code::STATUS_SLOW {
             return ctx.stop();
         }
+        self.closing = true;
         for (_, subscription) in self.subscriptions.drain() {
             ctx.cancel_future(subscription);
         }
@@ -326,6 +335,9 @@ impl StatusSocket {
         if self.gate.is_gone() {
             self.exit.set(Exit::Done);
             return ctx.stop();
+        }
+        if self.closing {
+            return;
         }
         if !self.spoke && now - self.opened >= self.config.first_message {
             return self.close(close_code::POLICY, ctx);
