@@ -39,6 +39,7 @@ pub async fn serve(config: Config, on_ready: impl FnOnce(SocketAddr)) -> Result<
     telemetry::init(&config.telemetry);
     let engine = load_engine(&config).await?;
     let running = Running::start(&config, engine).await?;
+    running.warm_up(&config).await;
     on_ready(running.address());
     lifecycle::stop_asked().await?;
     tracing::info!("stopping, a second signal stops at once");

@@ -18,7 +18,8 @@ use sottovoce_actors::engine_pool::EnginePool;
 use sottovoce_actors::janitor::{Janitor, StopCleaning, SweepError, sweep_at_start};
 use sottovoce_actors::job::JobPorts;
 use sottovoce_actors::mailbox::Tell;
-use sottovoce_actors::ports::engine::Engine;
+use sottovoce_actors::ports::engine::{Engine, Outcome, SAMPLE_RATE_HZ, TokenId, Unit, UnitKind};
+use sottovoce_actors::ports::recogniser::Recogniser;
 use sottovoce_actors::ports::store::Store;
 use sottovoce_actors::session::SessionPorts;
 use sottovoce_actors::sessions::Sessions;
@@ -30,6 +31,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
+
+const WARM_UP_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -156,6 +159,33 @@ impl Running {
     /// Returns the address of the metrics listener, where there is one.
     pub const fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics_address
+    }
+
+    /// Has every worker recognise one unit of the greatest length, so that the first caption is as quick as any and the
+    /// memory that units need is taken at the start, not little by little over hours.
+    pub async fn warm_up(&self, config: &Config) {
+        const DRAFT_TOKENS: u32 = 64;
+        let samples = config.live.max_utterance_ms * u64::from(SAMPLE_RATE_HZ) / 1000;
+        // Any sound will do; a slow sweep keeps the model from ending at once.
+        let audio: Arc<[f32]> = (0..samples).map(|n| 0.1 * (n as f32 * n as f32 * 1e-6).sin()).collect();
+        for kind in [UnitKind::Interim, UnitKind::Final] {
+            let answers: Vec<_> = (0..config.engine.worker_count())
+                .map(|_| {
+                    let unit = Unit {
+                        audio: audio.clone(),
+                        draft: (100..100 + DRAFT_TOKENS).map(TokenId).collect(),
+                        kind,
+                        model: ModelId::new(&config.models.default),
+                    };
+                    self.pool.submit(self.pool.batch_key(), 0, unit, WARM_UP_WITHIN)
+                })
+                .collect();
+            for answer in answers {
+                if !matches!(answer.await, Ok(Outcome::Heard(_))) {
+                    tracing::warn!("the engine did not warm up");
+                }
+            }
+        }
     }
 
     /// Stops in order: no new work; streams settle and say goodbye; jobs go back to the queue; listeners, engine, index.
