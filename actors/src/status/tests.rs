@@ -538,7 +538,7 @@ async fn history(seed: u64) {
         match random.below(6) {
             0 => jobs.push(world.submit(world.own).await),
             1 if world.store.queued().await.unwrap() > 0 => {
-                let _ = world.run_next(random.below(4) as u16).await;
+                world.run_next(random.below(4) as u16).await;
             }
             2 => socket.subscribe(job).await,
             3 => socket.unsubscribe(job).await,

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -115,10 +115,21 @@ impl Server {
     }
 
     /// Asks the server to stop as Ctrl-C does, and returns how it ended.
-    pub fn interrupt(mut self) -> std::process::ExitStatus {
-        let asked = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+    pub fn interrupt(self) -> ExitStatus {
+        self.ask_to_stop("-INT");
+        self.stopped().0
+    }
+
+    /// Asks the server to stop (`-INT`, `-TERM`).
+    pub fn ask_to_stop(&self, signal: &str) {
+        let asked = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         assert!(asked.expect("kill").success());
-        self.child.wait().expect("ended")
+    }
+
+    /// Waits for the end of a server that was asked to stop; returns how it ended, and its data folder.
+    pub fn stopped(mut self) -> (ExitStatus, TempDir) {
+        let status = self.child.wait().expect("ended");
+        (status, self.data_dir.take().expect("kept until the server is killed"))
     }
 }
 

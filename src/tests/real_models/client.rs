@@ -82,8 +82,17 @@ impl BackEnd {
         response.text().await.expect("text")
     }
 
-    /// Opens a live stream and sends a whole recording as fast as it is taken.
+    /// Opens a live stream, sends a whole recording as fast as it is taken, and closes the stream.
     pub async fn listen(&self, file: &Path) -> LiveStream {
+        self.send(file, true).await
+    }
+
+    /// As `listen`, but leaves the stream open.
+    pub async fn listen_on(&self, file: &Path) -> LiveStream {
+        self.send(file, false).await
+    }
+
+    async fn send(&self, file: &Path, closes: bool) -> LiveStream {
         let query = "encoding=linear16&sample_rate=16000&interim_results=false";
         let url = format!("{}/v1/listen?{query}", self.url.replacen("http", "ws", 1));
         let mut request = url.into_client_request().expect("address");
@@ -98,7 +107,8 @@ impl BackEnd {
                     return;
                 }
             }
-            let _ = sink.send(Message::Text(r#"{"type":"CloseStream"}"#.into())).await;
+            let last = if closes { r#"{"type":"CloseStream"}"# } else { r#"{"type":"KeepAlive"}"# };
+            let _ = sink.send(Message::Text(last.into())).await;
         });
         LiveStream { id, stream: Box::pin(stream), _sending: sending }
     }
@@ -133,6 +143,31 @@ impl LiveStream {
             }
         };
         tokio::time::timeout(PATIENCE, reading).await.expect("a caption in time")
+    }
+}
+
+impl LiveStream {
+    /// Reads on to the end; returns the words that still came and the close frame's code.
+    pub async fn end(mut self) -> (String, Option<u16>) {
+        let mut texts = Vec::new();
+        let reading = async {
+            loop {
+                match self.stream.next().await {
+                    Some(Ok(Message::Text(text))) => {
+                        if let Ok(ServerFrame::Results { is_final: true, channel, .. }) =
+                            serde_json::from_str(text.as_str())
+                        {
+                            texts.push(channel.alternatives[0].transcript.clone());
+                        }
+                    }
+                    Some(Ok(Message::Close(close))) => return close.map(|frame| u16::from(frame.code)),
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return None,
+                }
+            }
+        };
+        let code = tokio::time::timeout(PATIENCE, reading).await.expect("an end in time");
+        (texts.join(" "), code)
     }
 }
 

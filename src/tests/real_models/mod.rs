@@ -6,4 +6,5 @@ mod client;
 mod commands;
 mod crash;
 mod deepgram_sdk;
+mod stopping;
 mod text;
