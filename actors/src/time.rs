@@ -29,6 +29,10 @@ mod tests {
         assert_eq!(rfc3339(EpochMs(0)), "1970-01-01T00:00:00.000Z");
         assert_eq!(rfc3339(EpochMs(951_782_400_123)), "2000-02-29T00:00:00.123Z");
         assert_eq!(rfc3339(EpochMs(1_795_357_809_000)), "2026-11-22T14:30:09.000Z");
+        // Computed with Python's datetime.
+        assert_eq!(rfc3339(EpochMs(951_827_696_789)), "2000-02-29T12:34:56.789Z");
+        assert_eq!(rfc3339(EpochMs(4_102_444_799_999)), "2099-12-31T23:59:59.999Z");
+        assert_eq!(rfc3339(EpochMs(1_772_323_200_000)), "2026-03-01T00:00:00.000Z");
         assert_eq!(rfc3339(EpochMs(-1)), "1969-12-31T23:59:59.999Z");
     }
 }

@@ -18,7 +18,6 @@ pub mod routes;
 pub mod state;
 #[cfg(test)]
 mod tests;
-pub mod time;
 pub mod upload;
 pub mod view;
 

@@ -1,8 +1,8 @@
 //! Rows as the REST surface shows them. Pure.
 
-use crate::http::time::rfc3339;
 use sottovoce_actors::job::state_of;
 use sottovoce_actors::ports::store::Job;
+use sottovoce_actors::time::rfc3339;
 use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::jobs::{ArtifactView, JobView};
 
