@@ -3,6 +3,7 @@
 
 mod ports;
 mod running;
+mod secrets;
 mod settings;
 
 pub use ports::{Ports, PortsError};

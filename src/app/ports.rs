@@ -11,6 +11,7 @@ use sottovoce_actors::ports::clock::{Clock, Ids};
 use sottovoce_actors::ports::ear::Ears;
 use sottovoce_actors::ports::engine::Engine;
 use sottovoce_actors::ports::files::{FileError, FileStore};
+use sottovoce_actors::ports::mail::Mailer;
 use sottovoce_actors::ports::media::MediaDecoder;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,6 +52,8 @@ pub struct Ports {
     pub ears: Arc<dyn Ears>,
     /// Speech.
     pub engine: Arc<dyn Engine>,
+    /// Outgoing mail, where it is set up.
+    pub mail: Option<Arc<dyn Mailer>>,
     /// Wall time.
     pub clock: Arc<dyn Clock>,
     /// New identifiers.
@@ -76,6 +79,7 @@ impl Ports {
             media: Arc::new(FileDecoder),
             ears: Arc::new(EngineEars::new(engine.clone())),
             engine,
+            mail: None,
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
         })

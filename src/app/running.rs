@@ -1,8 +1,7 @@
 //! A running server: what `start` puts up, `stop` takes down in reverse, each step bounded.
 
-use crate::app::{Ports, PortsError, settings};
+use crate::app::{Ports, PortsError, secrets, settings};
 use crate::config::{Config, Mode};
-use crate::http::cursor::CursorKey;
 use crate::http::routes;
 use crate::http::state::HttpState;
 use crate::storage::{OpenError, ServingLock};
@@ -13,6 +12,7 @@ use crate::ws::status::StatusState;
 use actix::prelude::*;
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpResponse, HttpServer, web};
+use sottovoce_actors::credential_watch::{CredentialWatch, StopWatching, WatchPorts};
 use sottovoce_actors::dispatcher::{self, Dispatcher, JobHint};
 use sottovoce_actors::engine_pool::EnginePool;
 use sottovoce_actors::janitor::{Janitor, StopCleaning, SweepError, sweep_at_start};
@@ -71,6 +71,7 @@ pub struct Running {
     status_sessions: Sessions,
     dispatcher: Tell<dispatcher::Drain>,
     janitor: Tell<StopCleaning>,
+    watch: Tell<StopWatching>,
     arbiters: Vec<Arbiter>,
     pool: Arc<EnginePool>,
     ports: Ports,
@@ -103,6 +104,8 @@ impl Running {
         let jobs = Arbiter::new();
         let dispatcher = start_dispatcher(config, &ports, node, pool.clone(), &jobs);
         let janitor = start_janitor(&ports, &jobs);
+        let sockets = vec![live_sessions.clone(), status_sessions.clone()];
+        let watch = start_watch(config, &ports, sockets, &jobs);
 
         let (listener, address) = listen(config.http.bind_address(), "http.bind")?;
         let http = http_state(config, &ports, address, draining.clone(), Tell::to(dispatcher.clone()))?;
@@ -143,6 +146,7 @@ impl Running {
             status_sessions,
             dispatcher: Tell::to(dispatcher),
             janitor: Tell::to(janitor),
+            watch: Tell::to(watch),
             arbiters: vec![jobs],
             pool,
             ports,
@@ -211,8 +215,9 @@ impl Running {
             in_time = false;
             tracing::warn!(streams = self.live_sessions.count(), "some streams did not settle in time");
         }
-        // A lost message is made up for at the next start.
+        // Lost messages are made up for at the next start.
         let _ = self.janitor.tell(StopCleaning);
+        let _ = self.watch.tell(StopWatching);
         for server in &self.servers {
             server.stop(true).await;
         }
@@ -269,6 +274,23 @@ fn start_janitor(ports: &Ports, arbiter: &Arbiter) -> Addr<Janitor> {
     })
 }
 
+fn start_watch(
+    config: &Config,
+    ports: &Ports,
+    sockets: Vec<Sessions>,
+    arbiter: &Arbiter,
+) -> Addr<CredentialWatch> {
+    let watch_ports = WatchPorts {
+        identity: ports.index.identity(),
+        store: ports.index.store(),
+        clock: ports.clock.clone(),
+    };
+    let watch_config = settings::watch(config);
+    CredentialWatch::start_in_arbiter(&arbiter.handle(), move |_| {
+        CredentialWatch::new(watch_ports, watch_config, sockets, guard("credential watch"))
+    })
+}
+
 /// A long-lived actor's end without being told is a bug that leaves the server without a part of it: the process ends,
 /// and whoever started it starts it again, from the index.
 fn guard(name: &'static str) -> ExitGuard {
@@ -288,8 +310,13 @@ fn http_state(
     dispatcher: Tell<JobHint>,
 ) -> Result<HttpState, StartError> {
     let limits = settings::http_limits(config);
+    let secrets = secrets::load(config).map_err(StartError::System)?;
     Ok(HttpState {
         store: ports.index.store(),
+        identity: ports.index.identity(),
+        tokens: Arc::new(secrets.tokens),
+        auth: Arc::new(settings::auth(config, address)),
+        mail: ports.mail.clone(),
         files: ports.files.clone(),
         bus: ports.bus.clone(),
         media: ports.media.clone(),
@@ -312,14 +339,8 @@ fn http_state(
         origins: Arc::new(settings::origins(config, address)),
         proxies: Arc::new(settings::proxies(config)),
         rates: Arc::new(settings::rates(config)),
-        cursor_key: CursorKey::new(cursor_key(config).map_err(StartError::System)?),
+        cursor_key: secrets.cursors,
     })
-}
-
-/// Reads the key that signs page cursors, made at random on the first start; without a data folder's file a cursor would
-/// not outlive a restart.
-fn cursor_key(config: &Config) -> std::io::Result<[u8; 32]> {
-    crate::system::kept_random(&config.data_dir.join("cursor.key"))
 }
 
 fn live_state(

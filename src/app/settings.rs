@@ -1,11 +1,13 @@
 //! The configuration in the terms of each part. Plain mapping, no decisions.
 
 use crate::app::ServeError;
-use crate::config::{Config, Mode};
-use crate::http::limits::RateLimiter;
+use crate::auth::{AuthSettings, RegistrationPolicy};
+use crate::config::{Config, Mode, Registration};
+use crate::http::limits::{RateLimiter, RateLimits};
 use crate::http::origin::Origins;
 use crate::http::proxies::TrustedProxies;
 use crate::http::state::HttpLimits;
+use sottovoce_actors::credential_watch::WatchConfig;
 use sottovoce_actors::dispatcher::DispatcherConfig;
 use sottovoce_actors::engine_pool::{AdmissionConfig, PoolConfig};
 use sottovoce_actors::janitor::JanitorConfig;
@@ -19,6 +21,14 @@ use sottovoce_engine::{EmbeddedModel, EngineOptions};
 use sottovoce_protocol::ids::{ModelId, NodeId};
 use std::net::SocketAddr;
 use std::time::Duration;
+
+/// What a stream whose credential was revoked may still take: it is closed within 2 s of the revocation, of which
+/// `auth.recheck_ms` may pass unnoticed.
+const REVOKED_TIMEOUT: Duration = Duration::from_millis(500);
+/// How often expired credentials are forgotten and the content of deleted accounts is deleted.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
+/// How long an ended login is kept, so that its stolen refresh tokens are still recognised.
+const KEEP_SESSIONS: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Frames in flight to one client.
 const CREDIT_WINDOW: u32 = 64;
@@ -97,6 +107,7 @@ pub(super) fn live(config: &Config) -> LiveConfig {
         lease: ms(live.lease_ms),
         settle_timeout: ms(live.settle_timeout_ms),
         drain_timeout: ms(live.drain_timeout_ms),
+        revoked_timeout: REVOKED_TIMEOUT,
         max_session: Duration::from_secs(live.max_session_hours * 3600),
     }
 }
@@ -152,10 +163,45 @@ pub(super) const JANITOR: JanitorConfig = JanitorConfig {
     orphan_grace: Duration::from_secs(24 * 3600),
 };
 
+pub(super) fn auth(config: &Config, bound: SocketAddr) -> AuthSettings {
+    const HOUR_MS: u64 = 3_600_000;
+    let auth = &config.auth;
+    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let public = config.http.public_url.trim_end_matches('/');
+    AuthSettings {
+        registration: match auth.registration() {
+            Registration::Open => RegistrationPolicy::Open,
+            Registration::Invite => RegistrationPolicy::Invite,
+            Registration::Closed => RegistrationPolicy::Closed,
+        },
+        access_token_ms: signed(auth.access_token_ms),
+        refresh_idle_ms: signed(auth.refresh_idle_hours * HOUR_MS),
+        refresh_absolute_ms: signed(auth.refresh_absolute_hours * HOUR_MS),
+        refresh_grace_ms: signed(auth.refresh_grace_ms),
+        recent_login_ms: signed(auth.recent_login_ms),
+        ticket_ms: signed(auth.ticket_ms),
+        link_ms: signed(auth.link_ms),
+        verify_email: auth.verify_email,
+        password_min_chars: auth.password_min_chars,
+        keys_per_account: auth.keys_per_account,
+        base_url: if public.is_empty() { format!("http://{bound}") } else { public.to_owned() },
+        secure_cookies: config.mode == Mode::Production || public.starts_with("https://"),
+    }
+}
+
+pub(super) fn watch(config: &Config) -> WatchConfig {
+    WatchConfig {
+        recheck_every: ms(config.auth.recheck_ms),
+        forget_every: FORGET_EVERY,
+        keep_sessions: KEEP_SESSIONS,
+        keep_audit: Duration::from_secs(config.auth.audit_days * 24 * 3600),
+    }
+}
+
 pub(super) fn http_limits(config: &Config) -> HttpLimits {
     let limits = &config.limits;
     HttpLimits {
-        requests_per_minute: u32::try_from(limits.requests_per_minute).unwrap_or(u32::MAX),
+        uploads_per_account: limits.uploads_per_account,
         max_upload_bytes: limits.upload_bytes,
         max_audio_s: limits.decoded_seconds,
         uploads_at_once: 64,
@@ -178,7 +224,13 @@ pub(super) fn streams_per_account(config: &Config) -> u64 {
 }
 
 pub(super) fn rates(config: &Config) -> RateLimiter {
-    RateLimiter::new(http_limits(config).requests_per_minute)
+    let limit = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+    RateLimiter::new(RateLimits {
+        requests: limit(config.limits.requests_per_minute),
+        logins: limit(config.limits.logins_per_minute),
+        refreshes: limit(config.limits.refreshes_per_minute),
+        submits: limit(config.limits.submits_per_minute),
+    })
 }
 
 pub(super) fn proxies(config: &Config) -> TrustedProxies {

@@ -15,6 +15,7 @@ use crate::models::{Catalogue, FileState, ModelsFolder};
 use crate::storage::{self, OpenedIndex};
 use crate::system::{SystemClock, SystemIds};
 use sottovoce_actors::ports::clock::Clock;
+use sottovoce_actors::ports::store::StoreError;
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ pub(super) async fn demo(mut config: Config) -> Result<(), Failure> {
     }
     let sample = sample(&config)?;
     let index = storage::connect(config.storage.url.expose()).await.map_err(Failure::of)?;
-    let first = first_key(&*index.store(), &SystemIds, &SystemClock).await.map_err(Failure::of)?;
+    let first = first_key(&*index.identity(), &SystemIds, &SystemClock).await.map_err(Failure::of)?;
 
     let told = Cell::new(false);
     let (tell_ready, ready) = oneshot::channel();
@@ -82,13 +83,17 @@ fn sample(config: &Config) -> Result<PathBuf, Failure> {
 
 /// Shows the live stream and the batch job with a key that ends here.
 async fn show(sample: &Path, url: &str, index: &OpenedIndex) -> Result<(), Failure> {
-    let store = index.store();
+    let identity = index.identity();
     let now = SystemClock.now();
     let expires = Some(now.plus_ms(DEMO_KEY_LIFE_MS));
-    let MadeKey { id, secret } =
-        make_key(&*store, &SystemIds, now, DEMO_ACCOUNT, "demo", expires).await.map_err(Failure::of)?;
+    let MadeKey { account, id, secret } =
+        make_key(&*identity, &SystemIds, now, DEMO_ACCOUNT, "demo", expires).await.map_err(Failure::of)?;
     let shown = show_with(sample, url, secret.expose()).await;
-    store.revoke_api_key(id, SystemClock.now()).await.map_err(Failure::of)?;
+    match identity.revoke_api_key(account, id, SystemClock.now()).await {
+        // It has ended by itself.
+        Ok(()) | Err(StoreError::NotFound) => {}
+        Err(error) => return Err(Failure::of(error)),
+    }
     shown
 }
 

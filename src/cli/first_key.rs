@@ -3,7 +3,7 @@
 use super::keys::{KeyError, make_key};
 use crate::auth::ApiKeySecret;
 use sottovoce_actors::ports::clock::{Clock, Ids};
-use sottovoce_actors::ports::store::Store;
+use sottovoce_actors::ports::identity::Identity;
 
 /// The account that owns the first key.
 const OWNER: &str = "owner@localhost";
@@ -29,14 +29,14 @@ impl FirstKey {
 /// # Errors
 /// The index or the system's random numbers failed.
 pub async fn first_key(
-    store: &dyn Store,
+    identity: &dyn Identity,
     ids: &dyn Ids,
     clock: &dyn Clock,
 ) -> Result<Option<FirstKey>, KeyError> {
-    if store.has_api_keys().await? {
+    if identity.has_api_keys().await? {
         return Ok(None);
     }
-    let made = make_key(store, ids, clock.now(), OWNER, "first key", None).await?;
+    let made = make_key(identity, ids, clock.now(), OWNER, "first key", None).await?;
     Ok(Some(FirstKey { secret: made.secret }))
 }
 
@@ -52,7 +52,7 @@ mod tests {
         let folder = tempfile::TempDir::new().expect("temporary folder");
         let url = format!("sqlite:{}/sottovoce.db", folder.path().display());
         let index = storage::connect(&url).await.expect("index");
-        let (store, now) = (index.store(), SystemClock.now());
+        let (store, now) = (index.identity(), SystemClock.now());
 
         let expires = Some(now.plus_ms(60_000));
         let passing =
@@ -66,7 +66,7 @@ mod tests {
         store.use_api_key(&first.secret.hash(), now).await.expect("valid");
         assert!(first_key(&*store, &SystemIds, &SystemClock).await.expect("asked").is_none());
 
-        store.revoke_api_key(passing.id, now).await.expect("revoked");
+        store.revoke_api_key(passing.account, passing.id, now).await.expect("revoked");
         let revoked = store.use_api_key(&passing.secret.hash(), now).await;
         assert!(matches!(revoked, Err(StoreError::NotFound)), "{revoked:?}");
         index.close().await;

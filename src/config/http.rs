@@ -1,5 +1,6 @@
 //! `[http]`: the main listener.
 
+use super::Mode;
 use super::defect::Checker;
 use reqwest::Url;
 use serde::Deserialize;
@@ -37,7 +38,7 @@ impl HttpConfig {
             .unwrap_or_else(|_| panic!("http.bind was checked when the configuration was loaded"))
     }
 
-    pub(super) fn check(&self, checker: &mut Checker<'_>) {
+    pub(super) fn check(&self, mode: Mode, checker: &mut Checker<'_>) {
         checker.require("http.bind", self.bind.parse::<SocketAddr>().is_ok(), || {
             format!("`{}` is no address; write ADDRESS:PORT, e.g. 127.0.0.1:7070 or [::1]:7070", self.bind)
         });
@@ -49,6 +50,9 @@ impl HttpConfig {
                 format!("`{origin}` is no origin; write scheme://host or scheme://host:port, without a path")
             });
         }
+        if mode == Mode::Production {
+            self.check_public(checker);
+        }
         for proxy in &self.trusted_proxies {
             checker.require("http.trusted_proxies", is_network(proxy), || {
                 format!("`{proxy}` is neither an address nor a network such as 10.0.0.0/8")
@@ -59,6 +63,25 @@ impl HttpConfig {
         checker.within("http.keep_alive_ms", self.keep_alive_ms, 0, 3_600_000);
         checker.within("http.shutdown_timeout_ms", self.shutdown_timeout_ms, 0, 3_600_000);
         checker.within("http.tcp_user_timeout_ms", self.tcp_user_timeout_ms, 0, 3_600_000);
+    }
+}
+
+impl HttpConfig {
+    /// What the public needs: TLS in front, and a list of who may call from a browser.
+    fn check_public(&self, checker: &mut Checker<'_>) {
+        checker.require("http.public_url", self.public_url.starts_with("https://"), || {
+            "it must be the https address that users see, e.g. https://captions.example.org".into()
+        });
+        checker.require("http.allowed_origins", !self.allowed_origins.is_empty(), || {
+            "it is empty; list each origin that may call from a browser, at least the public one".into()
+        });
+        for origin in &self.allowed_origins {
+            checker.require("http.allowed_origins", !origin.starts_with("http://"), || {
+                format!(
+                    "`{origin}` is not https; a page that anybody on the way can alter must not be allowed"
+                )
+            });
+        }
     }
 }
 

@@ -11,8 +11,16 @@ pub struct LimitsConfig {
     pub upload_bytes: u64,
     /// Longest decoded audio.
     pub decoded_seconds: u64,
-    /// Per key or address.
+    /// Of a key, of an account, of an address without a credential.
     pub requests_per_minute: u64,
+    /// Of an address, and at an e-mail address.
+    pub logins_per_minute: u64,
+    /// Of a login.
+    pub refreshes_per_minute: u64,
+    /// Of an account.
+    pub submits_per_minute: u64,
+    /// Of an account, at the same time.
+    pub uploads_per_account: u64,
     /// Open status sockets.
     pub sockets_per_account: usize,
     /// Live streams; 0: what the machine admits.
@@ -30,6 +38,10 @@ impl LimitsConfig {
         checker.within("limits.upload_bytes", self.upload_bytes, 1024, 1 << 42);
         checker.within("limits.decoded_seconds", self.decoded_seconds, 1, 1_000_000);
         checker.within("limits.requests_per_minute", self.requests_per_minute, 1, 1_000_000_000);
+        checker.within("limits.logins_per_minute", self.logins_per_minute, 1, 1_000_000_000);
+        checker.within("limits.refreshes_per_minute", self.refreshes_per_minute, 1, 1_000_000_000);
+        checker.within("limits.submits_per_minute", self.submits_per_minute, 1, 1_000_000_000);
+        checker.within("limits.uploads_per_account", self.uploads_per_account, 1, 1_000_000);
         checker.within("limits.sockets_per_account", self.sockets_per_account as u64, 1, 10_000_000);
         checker.within("limits.streams_per_account", self.streams_per_account as u64, 0, 1_000_000);
         checker.within("limits.queued_jobs_per_account", self.queued_jobs_per_account, 1, 1_000_000_000);

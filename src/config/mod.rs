@@ -3,6 +3,7 @@
 //! Owns every setting's type, default and validation. Reports all defects at once, each with the key and where its
 //! value came from, and never prints the value of a secret. Reads the environment only here, once, at start.
 
+mod auth;
 mod bus;
 mod defect;
 mod engine;
@@ -12,8 +13,10 @@ mod jobs;
 mod limits;
 mod live;
 mod models;
+mod oidc;
 mod places;
 mod secret;
+mod smtp;
 mod sources;
 mod status;
 mod storage;
@@ -22,6 +25,7 @@ mod telemetry;
 #[cfg(test)]
 mod tests;
 
+pub use auth::{AuthConfig, JwtKey, Registration};
 pub use bus::BusConfig;
 pub use defect::{Defect, Origin};
 pub use engine::EngineConfig;
@@ -31,7 +35,9 @@ pub use jobs::JobsConfig;
 pub use limits::LimitsConfig;
 pub use live::LiveConfig;
 pub use models::ModelsConfig;
+pub use oidc::OidcConfig;
 pub use secret::SecretText;
+pub use smtp::SmtpConfig;
 pub use sources::{Overrides, Surroundings};
 pub use status::StatusConfig;
 pub use storage::StorageConfig;
@@ -71,6 +77,12 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The main listener.
     pub http: HttpConfig,
+    /// Accounts, logins, tokens, keys.
+    pub auth: AuthConfig,
+    /// Login through a provider.
+    pub oidc: OidcConfig,
+    /// Outgoing mail.
+    pub smtp: SmtpConfig,
     /// The index.
     pub storage: StorageConfig,
     /// Content.
@@ -142,7 +154,10 @@ impl Config {
     }
 
     fn check(&self, checker: &mut Checker<'_>) {
-        self.http.check(checker);
+        self.http.check(self.mode, checker);
+        self.auth.check(self.mode, self.smtp.is_on(), checker);
+        self.oidc.check(self.mode, &self.http.public_url, checker);
+        self.smtp.check(checker);
         self.storage.check(checker);
         self.files.check(checker);
         self.bus.check(checker);

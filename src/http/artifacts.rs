@@ -31,7 +31,7 @@ pub async fn download(
 ) -> Result<HttpResponse, ApiError> {
     let (id, kind) = path.into_inner();
     let kind = ArtifactKind::parse(&kind).ok_or_else(ApiError::not_found)?;
-    let job = state.store.job(caller.owner.account, job_id(&id)?).await?;
+    let job = state.store.job(caller.caller.account, job_id(&id)?).await?;
     let artifact = artifact_of(&job, kind, &query.lang)?;
     let etag = format!("\"{}\"", artifact.sha256);
     if matches_etag(&request, &etag) {

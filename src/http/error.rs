@@ -137,7 +137,7 @@ const DG_ERROR: HeaderName = HeaderName::from_static("dg-error");
 fn listen_code(code: ErrorCode) -> String {
     match code {
         ErrorCode::BadRequest | ErrorCode::LanguageUnsupported => "INVALID_QUERY_PARAMETER".into(),
-        ErrorCode::Unauthorized => "INVALID_AUTH".into(),
+        ErrorCode::Unauthorized | ErrorCode::Ticket => "INVALID_AUTH".into(),
         ErrorCode::Scope | ErrorCode::Origin => "INSUFFICIENT_PERMISSIONS".into(),
         ErrorCode::CreditsExhausted => "ASR_PAYMENT_REQUIRED".into(),
         ErrorCode::TooLarge => "PAYLOAD_TOO_LARGE".into(),
@@ -152,14 +152,29 @@ fn listen_code(code: ErrorCode) -> String {
 /// Returns the HTTP status of a code. The only such mapping.
 pub fn status_of(code: ErrorCode) -> StatusCode {
     match code {
-        ErrorCode::BadRequest | ErrorCode::BadCursor | ErrorCode::ModelUnknown => StatusCode::BAD_REQUEST,
-        ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
+        ErrorCode::BadRequest
+        | ErrorCode::BadCursor
+        | ErrorCode::ModelUnknown
+        | ErrorCode::BadReturnTo
+        | ErrorCode::LinkInvalid => StatusCode::BAD_REQUEST,
+        ErrorCode::Unauthorized
+        | ErrorCode::LoginFailed
+        | ErrorCode::RefreshInvalid
+        | ErrorCode::RefreshReused
+        | ErrorCode::ReauthRequired
+        | ErrorCode::Ticket => StatusCode::UNAUTHORIZED,
         ErrorCode::CreditsExhausted => StatusCode::PAYMENT_REQUIRED,
-        ErrorCode::Scope | ErrorCode::Origin => StatusCode::FORBIDDEN,
+        ErrorCode::Scope
+        | ErrorCode::Origin
+        | ErrorCode::Csrf
+        | ErrorCode::RegistrationClosed
+        | ErrorCode::EmailUnverified => StatusCode::FORBIDDEN,
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::UploadTooSlow => StatusCode::REQUEST_TIMEOUT,
-        ErrorCode::NotReady | ErrorCode::Canceled => StatusCode::CONFLICT,
+        ErrorCode::NotReady | ErrorCode::Canceled | ErrorCode::EmailTaken | ErrorCode::TooManyKeys => {
+            StatusCode::CONFLICT
+        }
         ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::MediaUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ErrorCode::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
@@ -168,7 +183,8 @@ pub fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::MediaTooLong
         | ErrorCode::NoAudio
         | ErrorCode::DurationMismatch
-        | ErrorCode::LanguageUnsupported => StatusCode::UNPROCESSABLE_ENTITY,
+        | ErrorCode::LanguageUnsupported
+        | ErrorCode::PasswordUnsuitable => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
         ErrorCode::RateLimited
         | ErrorCode::TooManyJobs
@@ -176,9 +192,10 @@ pub fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::AtCapacity => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorCode::ProviderUnavailable | ErrorCode::ProviderRejected => StatusCode::BAD_GATEWAY,
-        ErrorCode::ShuttingDown | ErrorCode::StorageUnavailable | ErrorCode::LeaseExpired => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        ErrorCode::ShuttingDown
+        | ErrorCode::StorageUnavailable
+        | ErrorCode::LeaseExpired
+        | ErrorCode::IdpUnavailable => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

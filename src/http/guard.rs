@@ -1,78 +1,125 @@
-//! Who may call: `Guarded<Scope>` in a handler's signature authenticates, counts the request and checks the scope.
+//! Who may call: `Guarded<Scope>` and `Person` in a handler's signature authenticate, count the request, and check what the
+//! caller may do.
 
-use crate::auth::ApiKeySecret;
+use crate::auth::access_token::{Behind, TokenKeys, TokenUse};
+use crate::auth::{ApiKeySecret, Caller, SignedIn};
 use crate::http::error::ApiError;
+use crate::http::limits::Rate;
 use crate::http::state::HttpState;
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
-use sottovoce_actors::ports::store::{KeyOwner, StoreError};
+use sottovoce_actors::ports::identity::Credential;
+use sottovoce_actors::ports::store::{EpochMs, StoreError};
 use sottovoce_protocol::error_code::ErrorCode;
+use sottovoce_protocol::scope::{Scope, Scopes};
 use std::marker::PhantomData;
 use std::net::IpAddr;
 
 /// Longer credentials are not looked at.
-const MAX_CREDENTIAL_BYTES: usize = 512;
+const MAX_CREDENTIAL_BYTES: usize = 1024;
 
-/// A permission that a key carries.
-pub trait Scope: 'static {
-    /// Its name in the key's list of scopes.
-    const NAME: &'static str;
+/// A scope as a type, for signatures.
+pub trait Needs: 'static {
+    /// The scope.
+    const SCOPE: Scope;
 }
 
-macro_rules! scopes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal),* $(,)?) => {
-        $($(#[$doc])*
-        #[derive(Clone, Copy, Debug)]
-        pub enum $name {}
+macro_rules! needs {
+    ($($name:ident),* $(,)?) => {
+        $(
+            #[doc = concat!("Needs [`Scope::", stringify!($name), "`].")]
+            #[derive(Clone, Copy, Debug)]
+            pub enum $name {}
 
-        impl Scope for $name {
-            const NAME: &'static str = $text;
-        })*
+            impl Needs for $name {
+                const SCOPE: Scope = Scope::$name;
+            }
+        )*
     };
 }
 
-scopes! {
-    /// Open live streams.
-    Listen = "listen",
-    /// Read jobs and artifacts, follow their status.
-    JobsRead = "jobs:read",
-    /// Submit and delete jobs.
-    JobsWrite = "jobs:write",
-    /// Read usage and credits.
-    UsageRead = "usage:read",
-}
+needs!(Listen, JobsRead, JobsWrite, UsageRead);
 
-/// A caller with the scope `S`.
+/// A caller with the scope `S`: a key, or a person.
 #[derive(Debug)]
-pub struct Guarded<S: Scope> {
+pub struct Guarded<S: Needs> {
     /// The caller.
-    pub owner: KeyOwner,
+    pub caller: Caller,
     scope: PhantomData<S>,
 }
 
-impl<S: Scope> FromRequest for Guarded<S> {
+/// Any caller: a key with whatever scopes, or a person.
+#[derive(Debug)]
+pub struct Anyone {
+    /// The caller.
+    pub caller: Caller,
+}
+
+/// A person who logged in; keys, however many scopes they have, are refused.
+#[derive(Debug)]
+pub struct Person {
+    /// The caller.
+    pub caller: Caller,
+    /// The login.
+    pub signed_in: SignedIn,
+}
+
+impl<S: Needs> FromRequest for Guarded<S> {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        let state = request.app_data::<web::Data<HttpState>>().cloned();
-        let credential = credential_of(request);
-        let address = state.as_ref().and_then(|state| state.proxies.client_of(request));
+        let authenticating = authenticating(request);
         Box::pin(async move {
-            let Some(state) = state else {
-                return Err(ApiError::new(ErrorCode::Internal, "the server is not set up"));
-            };
-            let owner = authenticate(&state, credential.as_deref(), address).await?;
-            require(&owner, S::NAME)?;
-            Ok(Self { owner, scope: PhantomData })
+            let caller = authenticating.await?;
+            require(&caller, S::SCOPE)?;
+            Ok(Self { caller, scope: PhantomData })
         })
     }
 }
 
-/// Returns the owner of a presented key and counts the request: on the key, or on the address where there is no valid
-/// one.
+impl FromRequest for Anyone {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let authenticating = authenticating(request);
+        Box::pin(async move { Ok(Self { caller: authenticating.await? }) })
+    }
+}
+
+impl FromRequest for Person {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let authenticating = authenticating(request);
+        Box::pin(async move {
+            let caller = authenticating.await?;
+            let signed_in = caller.signed_in.ok_or_else(|| {
+                ApiError::new(ErrorCode::Scope, "an API key may not do this; log in and use the access token")
+            })?;
+            Ok(Self { caller, signed_in })
+        })
+    }
+}
+
+fn authenticating(request: &HttpRequest) -> LocalBoxFuture<'static, Result<Caller, ApiError>> {
+    let state = request.app_data::<web::Data<HttpState>>().cloned();
+    let credential = credential_of(request);
+    let address = state.as_ref().and_then(|state| state.proxies.client_of(request));
+    Box::pin(async move {
+        let Some(state) = state else {
+            return Err(ApiError::new(ErrorCode::Internal, "the server is not set up"));
+        };
+        authenticate(&state, credential.as_deref(), address).await
+    })
+}
+
+/// Returns who presents a credential, and counts the request: on the account and the key, or on the address where there is
+/// no valid credential.
 ///
 /// # Errors
 /// `unauthorized`, `rate_limited`, or the index's.
@@ -80,34 +127,94 @@ pub async fn authenticate(
     state: &HttpState,
     credential: Option<&str>,
     address: Option<IpAddr>,
-) -> Result<KeyOwner, ApiError> {
+) -> Result<Caller, ApiError> {
     let now = state.clock.now();
-    let Some(credential) = credential.filter(|text| text.len() <= MAX_CREDENTIAL_BYTES) else {
-        state.rates.count(("address", address), now)?;
-        return Err(unauthorized("send an API key: `Authorization: Bearer KEY`"));
-    };
-    match state.store.use_api_key(&ApiKeySecret::presented(credential).hash(), now).await {
-        Ok(owner) => {
-            state.rates.count(("key", owner.key), now)?;
-            Ok(owner)
+    match identify(state, credential, now).await {
+        Ok(caller) => {
+            state.rates.count(Rate::Request, caller.credential, now)?;
+            state.rates.count(Rate::Request, caller.account, now)?;
+            Ok(caller)
         }
-        Err(StoreError::NotFound) => {
-            state.rates.count(("address", address), now)?;
-            Err(unauthorized("the API key is not valid (any more); make one with `sottovoce keys create`"))
+        Err(refused) if refused.code() == ErrorCode::Unauthorized => {
+            state.rates.count(Rate::Request, address, now)?;
+            Err(refused)
         }
-        Err(error) => Err(error.into()),
+        Err(failed) => Err(failed),
     }
+}
+
+async fn identify(state: &HttpState, credential: Option<&str>, now: EpochMs) -> Result<Caller, ApiError> {
+    let Some(credential) = credential.filter(|text| text.len() <= MAX_CREDENTIAL_BYTES) else {
+        return Err(unauthorized("send an API key or an access token: `Authorization: Bearer KEY`"));
+    };
+    if ApiKeySecret::looks_like(credential) {
+        let owner = state.identity.use_api_key(&ApiKeySecret::presented(credential).hash(), now).await;
+        let owner = owner
+            .map_err(|error| or_unauthorized(error, "the API key is not valid (any more); make a new one"))?;
+        return Ok(Caller {
+            account: owner.account,
+            credential: Credential::Key(owner.key),
+            scopes: owner.scopes,
+            signed_in: None,
+            expires_at: owner.expires_at,
+            only_job: None,
+        });
+    }
+    let refused = "the access token is not valid (any more); refresh it or log in";
+    let token_use = TokenKeys::claimed_use(credential).ok_or_else(|| unauthorized(refused))?;
+    let token = state.tokens.check(credential, token_use, now).map_err(|_| unauthorized(refused))?;
+    let caller = match token.behind {
+        Behind::Session(session) => {
+            let owner = state.identity.session(session, now).await;
+            let owner = owner.map_err(|error| or_unauthorized(error, refused))?;
+            if owner.account != token.account || owner.epoch != token.epoch {
+                return Err(unauthorized(refused));
+            }
+            Caller {
+                account: owner.account,
+                credential: Credential::Session(session),
+                scopes: Scopes::all(),
+                signed_in: Some(SignedIn { session, auth_time: owner.auth_time }),
+                expires_at: Some(owner.expires_at),
+                only_job: None,
+            }
+        }
+        Behind::Key(key) => {
+            let owner = state.identity.api_key(key, now).await;
+            let owner = owner.map_err(|error| or_unauthorized(error, refused))?;
+            if owner.account != token.account {
+                return Err(unauthorized(refused));
+            }
+            Caller {
+                account: owner.account,
+                credential: Credential::Key(key),
+                scopes: owner.scopes,
+                signed_in: None,
+                expires_at: owner.expires_at,
+                only_job: None,
+            }
+        }
+    };
+    Ok(match token_use {
+        TokenUse::Access => caller,
+        TokenUse::Listen => Caller {
+            scopes: caller.scopes.iter().filter(|scope| *scope == Scope::Listen).collect(),
+            signed_in: None,
+            ..caller
+        },
+    })
 }
 
 /// Checks that the caller has a scope.
 ///
 /// # Errors
 /// `scope`.
-pub fn require(owner: &KeyOwner, scope: &str) -> Result<(), ApiError> {
-    if owner.scopes.split_ascii_whitespace().any(|held| held == scope) {
+pub fn require(caller: &Caller, scope: Scope) -> Result<(), ApiError> {
+    if caller.scopes.has(scope) {
         return Ok(());
     }
-    Err(ApiError::new(ErrorCode::Scope, format!("this key lacks the scope `{scope}`")))
+    tracing::info!(account.id = %caller.account, %scope, "caller lacks the scope");
+    Err(ApiError::new(ErrorCode::Scope, format!("this credential lacks the scope `{scope}`")))
 }
 
 /// Returns the credential of an `Authorization` header with scheme `Bearer` or `Token`, whatever its case.
@@ -121,6 +228,13 @@ pub fn credential_of(request: &HttpRequest) -> Option<String> {
 
 fn unauthorized(detail: &str) -> ApiError {
     ApiError::new(ErrorCode::Unauthorized, detail)
+}
+
+fn or_unauthorized(error: StoreError, detail: &str) -> ApiError {
+    match error {
+        StoreError::NotFound => unauthorized(detail),
+        error => error.into(),
+    }
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub async fn list(
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(ApiError::bad_request(format!("`limit` must be 1 to {MAX_LIMIT}")));
     }
-    let account = caller.owner.account;
+    let account = caller.caller.account;
     let list = list_name(account, status, job_type);
     let before = match &cursor {
         None => None,
@@ -73,7 +73,7 @@ pub async fn show(
     request: HttpRequest,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, ApiError> {
-    let job = state.store.job(caller.owner.account, job_id(&path)?).await?;
+    let job = state.store.job(caller.caller.account, job_id(&path)?).await?;
     let etag = format!("\"{}\"", job.seq.0);
     let mut response = if matches_etag(&request, &etag) {
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish());
@@ -89,7 +89,7 @@ pub async fn delete(
     path: web::Path<String>,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, ApiError> {
-    let (account, id) = (caller.owner.account, job_id(&path)?);
+    let (account, id) = (caller.caller.account, job_id(&path)?);
     let before = state.store.job(account, id).await.ok();
     let (deleted, changed) = state.store.delete(account, id, state.clock.now()).await?;
     if deleted == Deleted::Stopping {

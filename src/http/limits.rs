@@ -1,5 +1,5 @@
-//! Counts requests per key or address and minute, in a table of fixed size. Two callers that share a slot share its
-//! count; the table is seeded per process, so that nobody can aim at another's slot.
+//! Counts requests per caller and minute, in a table of fixed size. Two callers that share a slot share its count; the
+//! table is seeded per process, so that nobody can aim at another's slot.
 
 use crate::http::error::ApiError;
 use sottovoce_actors::ports::store::EpochMs;
@@ -10,30 +10,73 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const SLOTS: usize = 1 << 16;
 const MINUTE_MS: i64 = 60_000;
 
+/// What is counted, each by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Rate {
+    /// Any request: of a key, of an account, of an address without a valid credential.
+    Request,
+    /// Tries to log in, registrations, links: of an address, and at an e-mail address.
+    Login,
+    /// Refreshes of a login.
+    Refresh,
+    /// Submitted jobs of an account.
+    Submit,
+}
+
+/// How many of each in a minute.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RateLimits {
+    /// See [`Rate::Request`].
+    pub requests: u32,
+    /// See [`Rate::Login`].
+    pub logins: u32,
+    /// See [`Rate::Refresh`].
+    pub refreshes: u32,
+    /// See [`Rate::Submit`].
+    pub submits: u32,
+}
+
+impl RateLimits {
+    /// Returns as many of each.
+    pub const fn each(limit: u32) -> Self {
+        Self { requests: limit, logins: limit, refreshes: limit, submits: limit }
+    }
+
+    const fn of(&self, rate: Rate) -> u32 {
+        match rate {
+            Rate::Request => self.requests,
+            Rate::Login => self.logins,
+            Rate::Refresh => self.refreshes,
+            Rate::Submit => self.submits,
+        }
+    }
+}
+
 /// The counters. Each slot holds a minute (upper 32 bits) and its count (lower 32 bits).
 pub struct RateLimiter {
     slots: Box<[AtomicU64]>,
     seed: RandomState,
-    per_minute: u32,
+    limits: RateLimits,
 }
 
 impl RateLimiter {
-    /// Allows so many requests per minute and caller.
-    pub fn new(per_minute: u32) -> Self {
+    /// Allows so many a minute and caller.
+    pub fn new(limits: RateLimits) -> Self {
         let slots = (0..SLOTS).map(|_| AtomicU64::new(0)).collect();
-        Self { slots, seed: RandomState::new(), per_minute }
+        Self { slots, seed: RandomState::new(), limits }
     }
 
-    /// Counts a request of this caller.
+    /// Counts one of this caller.
     ///
     /// # Errors
     /// `rate_limited` with the seconds to the next minute once the minute's count is spent.
-    pub fn count(&self, caller: impl Hash, now: EpochMs) -> Result<(), ApiError> {
+    pub fn count(&self, rate: Rate, caller: impl Hash, now: EpochMs) -> Result<(), ApiError> {
         let minute = now.0.div_euclid(MINUTE_MS) as u32;
-        let slot = &self.slots[self.seed.hash_one(caller) as usize % SLOTS];
+        let limit = self.limits.of(rate);
+        let slot = &self.slots[self.seed.hash_one((rate, caller)) as usize % SLOTS];
         let counted = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
             let count = if (held >> 32) as u32 == minute { held as u32 } else { 0 };
-            (count < self.per_minute).then(|| u64::from(minute) << 32 | u64::from(count + 1))
+            (count < limit).then(|| u64::from(minute) << 32 | u64::from(count + 1))
         });
         counted.map(|_| ()).map_err(|_| {
             let left_s = (MINUTE_MS - now.0.rem_euclid(MINUTE_MS)).unsigned_abs().div_ceil(1000);
@@ -47,13 +90,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_caller_has_so_many_requests_a_minute() {
-        let rates = RateLimiter::new(2);
+    fn a_caller_has_so_many_of_each_a_minute() {
+        let rates = RateLimiter::new(RateLimits { logins: 1, ..RateLimits::each(2) });
         let now = EpochMs(600_000_500);
-        assert!(rates.count("a", now).is_ok());
-        assert!(rates.count("a", now).is_ok());
-        assert_eq!(rates.count("a", now).unwrap_err().code(), ErrorCode::RateLimited);
-        assert!(rates.count("another caller", now).is_ok());
-        assert!(rates.count("a", now.plus_ms(60_000)).is_ok());
+        assert!(rates.count(Rate::Request, "a", now).is_ok());
+        assert!(rates.count(Rate::Request, "a", now).is_ok());
+        assert_eq!(rates.count(Rate::Request, "a", now).unwrap_err().code(), ErrorCode::RateLimited);
+        assert!(rates.count(Rate::Request, "another caller", now).is_ok());
+        assert!(rates.count(Rate::Login, "a", now).is_ok());
+        assert!(rates.count(Rate::Login, "a", now).is_err());
+        assert!(rates.count(Rate::Request, "a", now.plus_ms(60_000)).is_ok());
     }
 }

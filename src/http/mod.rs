@@ -2,6 +2,7 @@
 //! Sockets are `crate::ws`, which uses the guard, the origins and the errors from here.
 
 pub mod artifacts;
+pub mod audit;
 pub mod cursor;
 pub mod error;
 pub mod guard;
@@ -22,7 +23,7 @@ pub mod upload;
 pub mod view;
 
 pub use error::ApiError;
-pub use guard::{Guarded, Scope};
+pub use guard::{Anyone, Guarded, Needs, Person};
 pub use origin::Origins;
 pub use routes::{Access, ENDPOINTS, Endpoint, configure};
 pub use state::{HttpLimits, HttpState};

@@ -31,9 +31,14 @@ impl Origins {
         self
     }
 
-    /// Returns whether the value of an `Origin` header is allowed; `null` never is.
+    /// Returns the origin that an `Origin` header names, if it is allowed; `null` never is.
+    pub fn allowed(&self, origin: &[u8]) -> Option<&str> {
+        self.allowed.get(std::str::from_utf8(origin).ok()?).map(String::as_str)
+    }
+
+    /// Returns whether the value of an `Origin` header is allowed.
     pub fn allows(&self, origin: &[u8]) -> bool {
-        std::str::from_utf8(origin).is_ok_and(|origin| self.allowed.contains(origin))
+        self.allowed(origin).is_some()
     }
 }
 

@@ -7,6 +7,7 @@ use crate::http::{artifacts, headers, health, jobs, openapi, request_id, upload}
 use crate::ws::{listen, status};
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, Route, web};
+use sottovoce_protocol::scope::Scope;
 
 /// Methods in use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,8 +36,12 @@ impl Verb {
 pub enum Access {
     /// Anyone.
     Open,
-    /// A key with this scope.
-    Scope(&'static str),
+    /// A key or a person with this scope.
+    Scope(Scope),
+    /// A key, whatever its scopes, or a person.
+    Anyone,
+    /// A person who logged in.
+    Person,
 }
 
 /// One route.
@@ -56,43 +61,43 @@ pub const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         verb: Verb::Post,
         path: "/saas/jobs",
-        access: Access::Scope("jobs:write"),
+        access: Access::Scope(Scope::JobsWrite),
         to: |route| route.to(upload::submit),
     },
     Endpoint {
         verb: Verb::Get,
         path: "/saas/jobs",
-        access: Access::Scope("jobs:read"),
+        access: Access::Scope(Scope::JobsRead),
         to: |route| route.to(jobs::list),
     },
     Endpoint {
         verb: Verb::Get,
         path: "/saas/jobs/{id}",
-        access: Access::Scope("jobs:read"),
+        access: Access::Scope(Scope::JobsRead),
         to: |route| route.to(jobs::show),
     },
     Endpoint {
         verb: Verb::Delete,
         path: "/saas/jobs/{id}",
-        access: Access::Scope("jobs:write"),
+        access: Access::Scope(Scope::JobsWrite),
         to: |route| route.to(jobs::delete),
     },
     Endpoint {
         verb: Verb::Get,
         path: "/saas/jobs/{id}/artifacts/{kind}",
-        access: Access::Scope("jobs:read"),
+        access: Access::Scope(Scope::JobsRead),
         to: |route| route.to(artifacts::download),
     },
     Endpoint {
         verb: Verb::Get,
         path: "/v1/listen",
-        access: Access::Scope("listen"),
+        access: Access::Scope(Scope::Listen),
         to: |route| route.to(listen::listen),
     },
     Endpoint {
         verb: Verb::Get,
         path: "/ws",
-        access: Access::Scope("jobs:read"),
+        access: Access::Scope(Scope::JobsRead),
         to: |route| route.to(status::subscribe),
     },
     Endpoint { verb: Verb::Get, path: "/livez", access: Access::Open, to: |route| route.to(health::live) },

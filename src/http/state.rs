@@ -1,5 +1,7 @@
 //! What handlers work with: ports, plain limits and the few values made at start. Built by `app.rs` only.
 
+use crate::auth::AuthSettings;
+use crate::auth::access_token::TokenKeys;
 use crate::http::cursor::CursorKey;
 use crate::http::limits::RateLimiter;
 use crate::http::origin::Origins;
@@ -9,6 +11,8 @@ use sottovoce_actors::ports::bus::StatusBus;
 use sottovoce_actors::ports::clock::{Clock, Ids};
 use sottovoce_actors::ports::engine::ModelInfo;
 use sottovoce_actors::ports::files::FileStore;
+use sottovoce_actors::ports::identity::Identity;
+use sottovoce_actors::ports::mail::Mailer;
 use sottovoce_actors::ports::media::MediaDecoder;
 use sottovoce_actors::ports::store::Store;
 use std::sync::Arc;
@@ -18,14 +22,14 @@ use tokio::sync::Semaphore;
 /// Quotas and sizes of the REST surface.
 #[derive(Clone, Debug)]
 pub struct HttpLimits {
-    /// Requests per minute of a key, and of an address without a valid key.
-    pub requests_per_minute: u32,
     /// Largest upload, in bytes.
     pub max_upload_bytes: u64,
     /// Longest audio, in seconds.
     pub max_audio_s: u64,
     /// Uploads at the same time, of all accounts.
     pub uploads_at_once: usize,
+    /// Uploads at the same time, of one account.
+    pub uploads_per_account: u64,
     /// An upload may be silent for so long.
     pub upload_idle: Duration,
     /// Slowest upload, measured over `upload_window` of waiting for the client; 0 switches it off.
@@ -48,8 +52,16 @@ pub type Readiness = Arc<dyn Fn() -> Result<(), &'static str> + Send + Sync>;
 /// Shared by all workers; cheap to clone.
 #[derive(Clone)]
 pub struct HttpState {
-    /// Index.
+    /// Index of jobs.
     pub store: Arc<dyn Store>,
+    /// Index of accounts and credentials.
+    pub identity: Arc<dyn Identity>,
+    /// Signs and checks access tokens.
+    pub tokens: Arc<TokenKeys>,
+    /// What the flows of accounts are set to.
+    pub auth: Arc<AuthSettings>,
+    /// Sends mail, where that is set up.
+    pub mail: Option<Arc<dyn Mailer>>,
     /// Objects.
     pub files: Arc<dyn FileStore>,
     /// Status.

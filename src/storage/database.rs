@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use sottovoce_actors::ports::store::{EpochMs, LeaseEpoch, StorageRef, StoreError};
-use sottovoce_protocol::ids::{AccountId, ApiKeyId, ArtifactId, JobId, NodeId};
+use sottovoce_protocol::ids::{
+    AccountId, ApiKeyId, ArtifactId, AuditId, JobId, NodeId, RefreshTokenId, SessionId,
+};
 
 /// A statement's argument. The schema knows two types only, so one SQL text serves every database.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -80,7 +82,7 @@ macro_rules! value_from {
 }
 
 value_from!(
-    text: &str, JobId, AccountId, ApiKeyId, ArtifactId, NodeId;
+    text: &str, JobId, AccountId, ApiKeyId, ArtifactId, AuditId, NodeId, RefreshTokenId, SessionId;
     int: i64 => |v| v, u32 => i64::from, EpochMs => |v| v.0, LeaseEpoch => |v| v.0,
         // Sizes and lengths beyond 2^63 do not occur; saturating keeps the conversion total.
         u64 => |v| i64::try_from(v).unwrap_or(i64::MAX)

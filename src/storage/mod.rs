@@ -1,18 +1,24 @@
-//! Adapters of the index port. The verbs (`accounts`, `jobs`, `leases`, `endings`, `garbage`) are written once against
+//! Adapters of the index ports: `Store` (`jobs`, `leases`, `endings`, `garbage`) and `Identity` (`accounts`, `sessions`,
+//! `keys`, `tickets`, `audit`). The verbs are written once against
 //! [`database::Tx`]; a database adds its connection, its lock clauses and its migrations (`sqlite`). Content never
 //! comes here.
 
 mod accounts;
+mod audit;
 pub mod database;
 mod endings;
 mod garbage;
+mod identity;
 mod jobs;
+mod keys;
 mod leases;
 mod migrations;
 mod open;
 mod rows;
+mod sessions;
 mod sqlite;
 mod store;
+mod tickets;
 
 #[cfg(test)]
 mod suite;

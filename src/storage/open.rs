@@ -1,6 +1,7 @@
 //! Opens the index that a URL names, with its schema brought up to date.
 
 use crate::storage::sqlite;
+use sottovoce_actors::ports::identity::Identity;
 use sottovoce_actors::ports::store::Store;
 use std::fmt;
 use std::path::PathBuf;
@@ -69,9 +70,14 @@ impl ServingLock {
 }
 
 impl OpenedIndex {
-    /// Returns the port.
+    /// Returns the port of jobs.
     pub fn store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.sqlite) as Arc<dyn Store>
+    }
+
+    /// Returns the port of accounts and credentials.
+    pub fn identity(&self) -> Arc<dyn Identity> {
+        Arc::clone(&self.sqlite) as Arc<dyn Identity>
     }
 
     /// Returns whether only one server can use this index, so that every other node's lease is a dead one's.

@@ -22,7 +22,8 @@ const JOB: &str = concat!("SELECT ", job_columns!(), " FROM jobs WHERE id=$1");
 const ARTIFACTS: &str = "SELECT job_id, id, kind, lang, storage_ref, size_bytes, sha256, created_at FROM artifacts \
      WHERE job_id=$1 ORDER BY kind, lang";
 
-fn broken(column: &str) -> StoreError {
+/// A column holds what this version does not understand.
+pub fn broken(column: &str) -> StoreError {
     StoreError::Broken(format!("column {column} holds what this version does not understand"))
 }
 

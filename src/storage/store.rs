@@ -1,13 +1,13 @@
 //! The index port over any [`Database`]: one verb, one transaction.
 
 use crate::storage::database::Database;
-use crate::storage::{accounts, endings, garbage, jobs, leases};
+use crate::storage::{endings, garbage, jobs, leases};
 use async_trait::async_trait;
 use sottovoce_actors::ports::store::{
-    Changed, Deleted, EpochMs, Failure, Finish, Heartbeat, Job, JobQuery, KeyOwner, Lease, NewApiKey, NewJob,
-    NewStream, Permille, SecretHash, StatusSeq, StorageRef, Store, StoreError, Submitted,
+    Changed, Deleted, EpochMs, Failure, Finish, Heartbeat, Job, JobQuery, Lease, NewJob, NewStream, Permille,
+    StatusSeq, StorageRef, Store, StoreError, Submitted,
 };
-use sottovoce_protocol::ids::{AccountId, ApiKeyId, JobId, NodeId};
+use sottovoce_protocol::ids::{AccountId, JobId, NodeId};
 
 /// A store whose tables are in `D`.
 pub struct SqlStore<D> {
@@ -27,62 +27,29 @@ impl<D: Database> SqlStore<D> {
 /// Runs verbs in one writing transaction; an error rolls it back.
 macro_rules! writing {
     ($store:ident, $tx:ident => $verb:expr) => {{
-        let mut tx = $store.database.write().await?;
+        let mut tx = $store.database().write().await?;
         let $tx = &mut *tx;
         let answer = $verb.await?;
         tx.commit().await?;
         Ok(answer)
     }};
 }
+pub(crate) use writing;
 
 /// Runs a verb on one state of the index.
 macro_rules! reading {
     ($store:ident, $tx:ident => $verb:expr) => {{
-        let mut tx = $store.database.read().await?;
+        let mut tx = $store.database().read().await?;
         let $tx = &mut *tx;
         let answer = $verb.await?;
         tx.commit().await?;
         Ok(answer)
     }};
 }
+pub(crate) use reading;
 
 #[async_trait]
 impl<D: Database> Store for SqlStore<D> {
-    async fn ensure_account(
-        &self,
-        email: &str,
-        new_id: AccountId,
-        now: EpochMs,
-    ) -> Result<AccountId, StoreError> {
-        writing!(self, tx => accounts::ensure_account(tx, email, new_id, now))
-    }
-
-    async fn add_api_key(&self, key: NewApiKey) -> Result<(), StoreError> {
-        writing!(self, tx => accounts::add_api_key(tx, key))
-    }
-
-    async fn revoke_api_key(&self, id: ApiKeyId, now: EpochMs) -> Result<(), StoreError> {
-        writing!(self, tx => accounts::revoke_api_key(tx, id, now))
-    }
-
-    async fn has_api_keys(&self) -> Result<bool, StoreError> {
-        reading!(self, tx => accounts::has_api_keys(tx))
-    }
-
-    async fn use_api_key(&self, hash: &SecretHash, now: EpochMs) -> Result<KeyOwner, StoreError> {
-        let found: Result<_, StoreError> = reading!(self, tx => accounts::valid_api_key(tx, hash, now));
-        let (owner, is_use_due) = found?;
-        if is_use_due {
-            let noted: Result<(), StoreError> =
-                writing!(self, tx => accounts::note_api_key_use(tx, owner.key, now));
-            if let Err(error) = noted {
-                // The key is valid all the same; a busy index must not lock its owner out.
-                tracing::warn!(key = %owner.key, %error, "use of an api key not noted");
-            }
-        }
-        Ok(owner)
-    }
-
     async fn submit(&self, job: NewJob) -> Result<Submitted, StoreError> {
         writing!(self, tx => jobs::submit(tx, job))
     }

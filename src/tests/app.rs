@@ -9,10 +9,12 @@ use sottovoce::storage;
 use sottovoce::system::{SystemClock, SystemIds};
 use sottovoce_actors::ports::clock::{Clock, Ids};
 use sottovoce_actors::ports::files::FileStore;
-use sottovoce_actors::ports::store::{NewApiKey, StorageRef};
+use sottovoce_actors::ports::identity::NewApiKey;
+use sottovoce_actors::ports::store::StorageRef;
 use sottovoce_actors::testkit::ScriptedEngine;
 use sottovoce_protocol::ids::{AccountId, ApiKeyId, JobId};
 use sottovoce_protocol::jobs::{JobStatus, JobView};
+use sottovoce_protocol::scope::Scopes;
 use sottovoce_protocol::transcript::Transcript;
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -80,7 +82,7 @@ impl TestApp {
     /// Makes a key, and its account if it is new.
     pub async fn new_key(&self, email: &str) -> String {
         let index = storage::connect(self.config.storage.url.expose()).await.expect("index");
-        let store = index.store();
+        let store = index.identity();
         let now = SystemClock.now();
         let account =
             store.ensure_account(email, AccountId::from_uuid(SystemIds.uuid()), now).await.expect("account");
@@ -91,7 +93,9 @@ impl TestApp {
             name: "test".into(),
             prefix: secret.shown(),
             secret_hash: secret.hash(),
+            scopes: Scopes::all(),
             expires_at: None,
+            max_keys: u64::MAX,
             now,
         };
         store.add_api_key(key).await.expect("key");

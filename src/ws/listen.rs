@@ -3,7 +3,7 @@
 use crate::http::error::ApiError;
 use crate::http::state::HttpState;
 use crate::ws::listen_query::ListenQuery;
-use crate::ws::upgrade::{self, caller, cutter, gate};
+use crate::ws::upgrade::{self, Door, admit, cutter, gate};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
@@ -16,10 +16,12 @@ use sottovoce_actors::session::{SessionActor, SessionPorts, SessionStart};
 use sottovoce_actors::sessions::Sessions;
 use sottovoce_actors::supervise::{Exit, ExitGuard};
 use sottovoce_actors::transcript::log_ref;
+use sottovoce_protocol::auth::TicketPurpose;
 use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::ids::{AccountId, JobId, ModelId, NodeId};
 use sottovoce_protocol::jobs::{JobParams, JobType};
 use sottovoce_protocol::live;
+use sottovoce_protocol::scope::Scope;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -47,6 +49,8 @@ pub struct LiveState {
     pub sockets_per_account: u64,
 }
 
+const DOOR: Door = Door { scope: Scope::Listen, purpose: TicketPurpose::Stream };
+
 /// Opens a live stream.
 pub async fn listen(
     request: HttpRequest,
@@ -55,14 +59,15 @@ pub async fn listen(
     state: Data<HttpState>,
     live: Data<LiveState>,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = caller(&request, &state, "listen").await?;
+    let admitted = admit(&request, &state, DOOR).await?;
+    let account = admitted.caller.account;
     let query = ListenQuery::parse(&query).map_err(|error| ApiError::bad_request(error.to_string()))?;
     (state.ready)().map_err(|why| ApiError::new(ErrorCode::ShuttingDown, why))?;
     let job = JobId::from_uuid(state.ids.uuid());
-    let params = stream_params(job, caller.owner.account, query, &state, &live)?;
+    let params = stream_params(job, account, query, &state, &live)?;
     let place = live
         .sessions
-        .enter(caller.owner.account, live.sockets_per_account)
+        .enter(admitted.holder(), live.sockets_per_account)
         .map_err(|error| ApiError::new(ErrorCode::TooManySockets, error.to_string()).retry_after(30))?;
     let admission =
         live.ports.recogniser.admit(&params.model, params.format.heard_channels()).map_err(|full| {
@@ -78,7 +83,7 @@ pub async fn listen(
         .store
         .open_stream(NewStream {
             id: job,
-            account: caller.owner.account,
+            account,
             params: job_params(&params),
             log: log_ref(job),
             node: live.node,
@@ -110,9 +115,9 @@ pub async fn listen(
             drop(held);
         }),
     });
-    place.on_drain(Tell::to(session.clone()));
+    place.on_leave(Tell::to(session.clone()));
     let mut response =
-        upgrade::upgrade(&request, payload, &session, gate, live.max_message_bytes, caller.subprotocol)?;
+        upgrade::upgrade(&request, payload, &session, gate, live.max_message_bytes, admitted.subprotocol)?;
     if let Ok(id) = HeaderValue::from_str(&job.to_string()) {
         response.headers_mut().insert(DG_REQUEST_ID, id);
     }

@@ -2,19 +2,17 @@
 
 use crate::http::error::ApiError;
 use crate::http::state::HttpState;
-use crate::ws::upgrade::{self, caller, cutter, gate};
-use actix_web::http::header;
+use crate::ws::upgrade::{self, Door, admit, cutter, gate};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use sottovoce_actors::mailbox::Tell;
 use sottovoce_actors::sessions::Sessions;
 use sottovoce_actors::status::{StatusConfig, StatusPorts, StatusSocket, StatusStart};
 use sottovoce_actors::supervise::{Exit, ExitGuard};
+use sottovoce_protocol::auth::TicketPurpose;
 use sottovoce_protocol::error_code::ErrorCode;
+use sottovoce_protocol::scope::Scope;
 use std::sync::Arc;
-
-/// The subprotocol's name.
-const SAAS_V1: &str = "saas.v1";
 
 /// What status sockets need besides the REST state.
 #[derive(Clone)]
@@ -31,6 +29,8 @@ pub struct StatusState {
     pub sockets_per_account: u64,
 }
 
+const DOOR: Door = Door { scope: Scope::JobsRead, purpose: TicketPurpose::Status };
+
 /// Opens a status socket.
 pub async fn subscribe(
     request: HttpRequest,
@@ -38,17 +38,18 @@ pub async fn subscribe(
     state: Data<HttpState>,
     status: Data<StatusState>,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = caller(&request, &state, "jobs:read").await?;
+    let admitted = admit(&request, &state, DOOR).await?;
     (state.ready)().map_err(|why| ApiError::new(ErrorCode::ShuttingDown, why))?;
     let place = status
         .sessions
-        .enter(caller.owner.account, status.sockets_per_account)
+        .enter(admitted.holder(), status.sockets_per_account)
         .map_err(|error| ApiError::new(ErrorCode::TooManySockets, error.to_string()).retry_after(30))?;
     let gate = gate(status.max_message_bytes);
     let place = Arc::new(place);
     let (held, cut) = (place.clone(), cutter(&request));
     let socket = StatusSocket::run(StatusStart {
-        account: caller.owner.account,
+        account: admitted.caller.account,
+        only_job: admitted.caller.only_job,
         config: status.config,
         ports: status.ports.clone(),
         gate: gate.clone(),
@@ -61,15 +62,6 @@ pub async fn subscribe(
             drop(held);
         }),
     });
-    place.on_drain(Tell::to(socket.clone()));
-    let subprotocol = caller.subprotocol.or_else(|| offers(&request, SAAS_V1).then_some(SAAS_V1));
-    upgrade::upgrade(&request, payload, &socket, gate, status.max_message_bytes, subprotocol)
-}
-
-fn offers(request: &HttpRequest, name: &str) -> bool {
-    request
-        .headers()
-        .get(header::SEC_WEBSOCKET_PROTOCOL)
-        .and_then(|offered| offered.to_str().ok())
-        .is_some_and(|offered| offered.split(',').any(|one| one.trim() == name))
+    place.on_leave(Tell::to(socket.clone()));
+    upgrade::upgrade(&request, payload, &socket, gate, status.max_message_bytes, admitted.subprotocol)
 }

@@ -1,8 +1,10 @@
 //! What every socket route does before it upgrades: origin, credential, place. A refusal is an HTTP status, never an
 //! accepted socket that is closed again.
 
+use crate::auth::{Caller, TicketSecret};
 use crate::http::error::ApiError;
 use crate::http::guard::{authenticate, credential_of, require};
+use crate::http::limits::Rate;
 use crate::http::state::HttpState;
 use crate::ws::conn::ConnHandle;
 use crate::ws::payload::GatedPayload;
@@ -13,40 +15,92 @@ use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
 use actix_web_actors::ws;
 use sottovoce_actors::mailbox::Tell;
-use sottovoce_actors::ports::store::KeyOwner;
+use sottovoce_actors::sessions::Holder;
 use sottovoce_actors::socket::gate::Gate;
 use sottovoce_actors::socket::messages::{Attach, FromPump, SocketEvent};
+use sottovoce_protocol::auth::TicketPurpose;
 use sottovoce_protocol::error_code::ErrorCode;
+use sottovoce_protocol::scope::Scope;
 use std::sync::Arc;
 
 /// Bytes of overhead that may wait behind the gate beyond the largest message: a read of the socket.
 const GATE_SLACK_BYTES: u64 = 128 * 1024;
 
+/// The subprotocol of status sockets, and of any socket that is opened with a ticket.
+pub const SAAS_V1: &str = "saas.v1";
+/// What stands before a ticket among the offered subprotocols.
+const TICKET_PREFIX: &str = "ticket.";
+
+/// What a socket route opens.
+#[derive(Clone, Copy, Debug)]
+pub struct Door {
+    /// What the caller must be allowed to do.
+    pub scope: Scope,
+    /// What a ticket must be for.
+    pub purpose: TicketPurpose,
+}
+
 /// A caller whose socket may be opened.
-pub struct Caller {
+pub struct Admitted {
     /// Who it is.
-    pub owner: KeyOwner,
-    /// The subprotocol to answer, where the credential came in one.
+    pub caller: Caller,
+    /// The subprotocol to answer, where one was offered.
     pub subprotocol: Option<&'static str>,
 }
 
-/// Checks a request for an upgrade, in the order that tells a caller least: form, origin, credential, scope.
+impl Admitted {
+    /// Returns who holds the socket, for the register.
+    pub const fn holder(&self) -> Holder {
+        Holder {
+            account: self.caller.account,
+            credential: self.caller.credential,
+            expires_at: self.caller.expires_at,
+        }
+    }
+}
+
+/// A credential among the offered subprotocols; browsers can send none elsewhere.
+enum Offered {
+    /// `token, KEY` or `bearer, JWT`.
+    Credential(&'static str, String),
+    /// `saas.v1, ticket.T`.
+    Ticket(String),
+    /// `saas.v1` alone.
+    Plain,
+    /// Nothing of ours.
+    Nothing,
+}
+
+/// Checks a request for an upgrade, in the order that tells a caller least: origin, credential, scope, form.
 ///
 /// # Errors
-/// `upgrade_required`, `bad_request`, `origin`, `unauthorized`, `scope`, `rate_limited`, or the index's.
-pub async fn caller(request: &HttpRequest, state: &HttpState, scope: &str) -> Result<Caller, ApiError> {
-    if let Some(origin) = request.headers().get(header::ORIGIN)
-        && !state.origins.allows(origin.as_bytes())
-    {
-        return Err(ApiError::new(
-            ErrorCode::Origin,
-            "this origin may not open sockets; add it to http.allowed_origins",
-        ));
-    }
-    let offered = offered_credential(request);
-    let credential = credential_of(request).or_else(|| offered.as_ref().map(|(_, key)| key.clone()));
-    let owner = authenticate(state, credential.as_deref(), state.proxies.client_of(request)).await?;
-    require(&owner, scope)?;
+/// `origin`, `unauthorized`, `ticket`, `scope`, `rate_limited`, `upgrade_required`, `bad_request`, or the index's.
+pub async fn admit(request: &HttpRequest, state: &HttpState, door: Door) -> Result<Admitted, ApiError> {
+    let origin = allowed_origin(request, state)?;
+    let (caller, subprotocol) = match offered(request) {
+        _ if credential_of(request).is_some() => {
+            let credential = credential_of(request);
+            let caller = authenticate(state, credential.as_deref(), state.proxies.client_of(request)).await?;
+            let subprotocol = match offered(request) {
+                Offered::Credential(scheme, _) => Some(scheme),
+                Offered::Ticket(_) | Offered::Plain => Some(SAAS_V1),
+                Offered::Nothing => None,
+            };
+            (caller, subprotocol)
+        }
+        Offered::Credential(scheme, credential) => {
+            let address = state.proxies.client_of(request);
+            (authenticate(state, Some(&credential), address).await?, Some(scheme))
+        }
+        Offered::Ticket(ticket) => {
+            let caller = with_ticket(request, state, door, origin.as_deref(), &ticket).await?;
+            (caller, Some(SAAS_V1))
+        }
+        Offered::Plain | Offered::Nothing => {
+            (authenticate(state, None, state.proxies.client_of(request)).await?, None)
+        }
+    };
+    require(&caller, door.scope)?;
     ws::handshake(request).map_err(|error| match error {
         ws::HandshakeError::NoWebsocketUpgrade | ws::HandshakeError::GetMethodRequired => ApiError::new(
             ErrorCode::UpgradeRequired,
@@ -55,20 +109,81 @@ pub async fn caller(request: &HttpRequest, state: &HttpState, scope: &str) -> Re
         .with_header(header::UPGRADE, header::HeaderValue::from_static("websocket")),
         error => ApiError::bad_request(error.to_string()),
     })?;
-    Ok(Caller { owner, subprotocol: offered.map(|(scheme, _)| scheme) })
+    Ok(Admitted { caller, subprotocol })
 }
 
-/// Reads `Sec-WebSocket-Protocol: token, KEY` (or `bearer`), as browsers and Node clients must send it.
-fn offered_credential(request: &HttpRequest) -> Option<(&'static str, String)> {
-    let offered = request.headers().get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
-    let mut names = offered.split(',').map(str::trim);
-    let scheme = match names.next()?.to_ascii_lowercase().as_str() {
+/// Returns the request's origin, which must be on the list: browsers do not apply CORS to sockets. Two are as bad as a
+/// foreign one.
+fn allowed_origin(request: &HttpRequest, state: &HttpState) -> Result<Option<String>, ApiError> {
+    let mut origins = request.headers().get_all(header::ORIGIN);
+    let Some(origin) = origins.next() else { return Ok(None) };
+    match state.origins.allowed(origin.as_bytes()).filter(|_| origins.next().is_none()) {
+        Some(origin) => Ok(Some(origin.to_owned())),
+        None => {
+            tracing::info!(address = ?state.proxies.client_of(request), "socket of a foreign origin refused");
+            Err(ApiError::new(
+                ErrorCode::Origin,
+                "this origin may not open sockets; add it to http.allowed_origins",
+            ))
+        }
+    }
+}
+
+async fn with_ticket(
+    request: &HttpRequest,
+    state: &HttpState,
+    door: Door,
+    origin: Option<&str>,
+    ticket: &str,
+) -> Result<Caller, ApiError> {
+    let refused = || {
+        ApiError::new(
+            ErrorCode::Ticket,
+            "the ticket is not valid (any more); each opens one socket within seconds: get a new one",
+        )
+    };
+    let now = state.clock.now();
+    // Tickets are for browsers, which name their origin; where it comes from nobody else is told.
+    let taken = match origin.filter(|_| TicketSecret::looks_like(ticket)) {
+        None => None,
+        Some(origin) => {
+            let hash = TicketSecret::presented(ticket).hash();
+            state.identity.take_ticket(&hash, door.purpose, origin, now).await?
+        }
+    };
+    let Some(owner) = taken else {
+        state.rates.count(Rate::Request, state.proxies.client_of(request), now)?;
+        return Err(refused());
+    };
+    state.rates.count(Rate::Request, owner.account, now)?;
+    Ok(Caller {
+        account: owner.account,
+        credential: owner.credential,
+        scopes: [door.scope].into_iter().collect(),
+        signed_in: None,
+        expires_at: owner.expires_at,
+        only_job: owner.job,
+    })
+}
+
+fn offered(request: &HttpRequest) -> Offered {
+    let offered = request.headers().get(header::SEC_WEBSOCKET_PROTOCOL).and_then(|value| value.to_str().ok());
+    let names: Vec<&str> = offered.unwrap_or_default().split(',').map(str::trim).collect();
+    if let Some(ticket) = names.iter().find_map(|name| name.strip_prefix(TICKET_PREFIX)) {
+        return Offered::Ticket(ticket.to_owned());
+    }
+    if names.contains(&SAAS_V1) {
+        return Offered::Plain;
+    }
+    let scheme = match names[0].to_ascii_lowercase().as_str() {
         "token" => "token",
         "bearer" => "bearer",
-        _ => return None,
+        _ => return Offered::Nothing,
     };
-    let key = names.next().filter(|key| !key.is_empty())?;
-    Some((scheme, key.to_owned()))
+    match names.get(1).filter(|credential| !credential.is_empty()) {
+        Some(credential) => Offered::Credential(scheme, (*credential).to_owned()),
+        None => Offered::Nothing,
+    }
 }
 
 /// Returns a gate that lets the largest message through.

@@ -36,6 +36,34 @@ codes! {
     BadCursor = "bad_cursor",
     /// No credential, or one that is not valid (any more).
     Unauthorized = "unauthorized",
+    /// The e-mail address or the password is wrong; which of the two is not told.
+    LoginFailed = "login_failed",
+    /// The refresh token is unknown, expired or revoked: log in again.
+    RefreshInvalid = "refresh_invalid",
+    /// A refresh token came a second time; its whole login was ended.
+    RefreshReused = "refresh_reused",
+    /// The login is too old for what was asked: log in again.
+    ReauthRequired = "reauth_required",
+    /// The one-time ticket is unknown, used, expired, or for something else.
+    Ticket = "ticket",
+    /// A request that uses the cookie lacks the header against forged requests.
+    Csrf = "csrf",
+    /// New accounts are not taken, or only with an invitation.
+    RegistrationClosed = "registration_closed",
+    /// The one-time link is unknown, used or expired.
+    LinkInvalid = "link_invalid",
+    /// The address has an account already.
+    EmailTaken = "email_taken",
+    /// The address has not been confirmed yet.
+    EmailUnverified = "email_unverified",
+    /// The password is too short, too long or too easily guessed.
+    PasswordUnsuitable = "password_unsuitable",
+    /// The account has as many keys as it may.
+    TooManyKeys = "too_many_keys",
+    /// `return_to` is no path of this server.
+    BadReturnTo = "bad_return_to",
+    /// The identity provider does not answer.
+    IdpUnavailable = "idp_unavailable",
     /// The credential lacks the needed scope.
     Scope = "scope",
     /// The `Origin` is not on the list.

@@ -70,6 +70,18 @@ uuid_id!(
     ApiKeyId
 );
 uuid_id!(
+    /// A login (a row of `sessions`): the family of its refresh tokens.
+    SessionId
+);
+uuid_id!(
+    /// One refresh token of a login, never its secret.
+    RefreshTokenId
+);
+uuid_id!(
+    /// A line of the audit log.
+    AuditId
+);
+uuid_id!(
     /// A stored artifact (a row of `artifacts`).
     ArtifactId
 );

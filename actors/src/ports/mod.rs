@@ -5,6 +5,8 @@ pub mod clock;
 pub mod ear;
 pub mod engine;
 pub mod files;
+pub mod identity;
+pub mod mail;
 pub mod media;
 pub mod recogniser;
 pub mod store;

@@ -1,9 +1,10 @@
-//! The index port. Every verb is one whole transaction, so that credits can join it later without a new verb's caller
-//! knowing. Content (audio, text) never passes through here.
+//! The index port of jobs and what they leave; accounts and credentials are `identity.rs`. Every verb is one whole
+//! transaction, so that credits can join it later without a new verb's caller knowing. Content (audio, text) never
+//! passes through here.
 
 use async_trait::async_trait;
 use sottovoce_protocol::error_code::ErrorCode;
-use sottovoce_protocol::ids::{AccountId, ApiKeyId, ArtifactId, JobId, NodeId};
+use sottovoce_protocol::ids::{AccountId, ArtifactId, JobId, NodeId};
 use sottovoce_protocol::jobs::{ArtifactKind, JobParams, JobStatus, JobType};
 
 /// Milliseconds since the Unix epoch, UTC.
@@ -32,10 +33,6 @@ pub struct StatusSeq(pub u64);
 /// Progress in thousandths, 0..=1000.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Permille(pub u16);
-
-/// SHA-256 of a secret, hex; the secret itself is never stored.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct SecretHash(pub String);
 
 /// What the index knows of a job.
 #[derive(Clone, PartialEq, Debug)]
@@ -236,36 +233,6 @@ pub struct Changed {
     pub seq: StatusSeq,
 }
 
-/// A key to be stored.
-#[derive(Clone, Debug)]
-pub struct NewApiKey {
-    /// The id.
-    pub id: ApiKeyId,
-    /// Its account.
-    pub account: AccountId,
-    /// What the owner calls it.
-    pub name: String,
-    /// First characters of the secret, shown in lists.
-    pub prefix: String,
-    /// Hash of the secret.
-    pub secret_hash: SecretHash,
-    /// From when on it opens nothing; `None`: never.
-    pub expires_at: Option<EpochMs>,
-    /// Now.
-    pub now: EpochMs,
-}
-
-/// A valid key's owner and rights.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct KeyOwner {
-    /// The key.
-    pub key: ApiKeyId,
-    /// Its account.
-    pub account: AccountId,
-    /// Space-separated scopes.
-    pub scopes: String,
-}
-
 /// Why the index refused or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -289,26 +256,9 @@ pub enum StoreError {
     Broken(String),
 }
 
-/// The index of accounts, keys, jobs and artifacts.
+/// The index of jobs and artifacts.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Returns the account of this e-mail, made if it is new.
-    async fn ensure_account(
-        &self,
-        email: &str,
-        new_id: AccountId,
-        now: EpochMs,
-    ) -> Result<AccountId, StoreError>;
-    /// Stores a key.
-    async fn add_api_key(&self, key: NewApiKey) -> Result<(), StoreError>;
-    /// Ends a key now; a key that has ended already, or never was, is no error.
-    async fn revoke_api_key(&self, id: ApiKeyId, now: EpochMs) -> Result<(), StoreError>;
-    /// Returns whether any key without an expiry was ever made.
-    async fn has_api_keys(&self) -> Result<bool, StoreError>;
-    /// Returns the owner of a valid key (not revoked, not expired, account active) and notes its use, at most once a
-    /// minute.
-    async fn use_api_key(&self, hash: &SecretHash, now: EpochMs) -> Result<KeyOwner, StoreError>;
-
     /// Queues a job, or answers an earlier one for the same idempotency key.
     async fn submit(&self, job: NewJob) -> Result<Submitted, StoreError>;
     /// Opens a stream job in `processing`, leased.

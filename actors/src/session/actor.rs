@@ -17,7 +17,7 @@ use crate::session::params::{LiveConfig, StreamParams};
 use crate::session::render;
 use crate::socket::ACTOR_MAILBOX;
 use crate::socket::gate::Gate;
-use crate::socket::messages::{Attach, Drain, FromPump, SocketEvent, ToPump};
+use crate::socket::messages::{Attach, FromPump, Leave, SocketEvent, ToPump};
 use crate::socket::outbox::{Keep, Outbox};
 use crate::supervise::{Exit, ExitGuard};
 use actix::prelude::*;
@@ -500,19 +500,20 @@ impl SessionActor {
             Phase::Open => {
                 tracing::info!(job.id = %self.params.job, reason = ?end, "live stream ends");
                 self.phase = Phase::Settling(end);
-                let leaving = end == End::Closed(close_code::GOING_AWAY);
-                let within = if leaving { self.live.drain_timeout } else { self.live.settle_timeout };
-                self.settle_by = Some(Instant::now() + within);
+                self.settle_by = Some(Instant::now() + self.live.settle_timeout);
+                if let Some(within) = self.haste(end) {
+                    self.hurry(within);
+                }
             }
             // A client that is gone, or that does not read, while it is waited for: nothing is left to answer.
             Phase::Settling(End::Asked | End::Closed(_)) if matches!(end, End::Gone | End::NotReading) => {
                 self.phase = Phase::Settling(end);
             }
-            Phase::Settling(_) if end == End::Closed(close_code::GOING_AWAY) => self.hurry(),
-            _ => return,
-        }
-        if end == End::Closed(close_code::GOING_AWAY) {
-            self.hurried = true;
+            Phase::Settling(_) => match self.haste(end) {
+                Some(within) => self.hurry(within),
+                None => return,
+            },
+            Phase::Concluding(_) => return,
         }
         if end == End::NotReading {
             (self.cut)();
@@ -525,9 +526,20 @@ impl SessionActor {
         self.advance(ctx);
     }
 
-    /// Bounds what an ending stream may still take, because the server stops.
-    fn hurry(&mut self) {
-        let by = Instant::now() + self.live.drain_timeout;
+    /// Returns how long an ending may take at most, where somebody waits for it.
+    fn haste(&self, end: End) -> Option<Duration> {
+        match end {
+            End::Closed(close_code::GOING_AWAY) => Some(self.live.drain_timeout),
+            End::Closed(close_code::SESSION_OVER) => {
+                Some(self.live.revoked_timeout.min(self.live.drain_timeout))
+            }
+            _ => None,
+        }
+    }
+
+    /// Bounds what an ending stream may still take.
+    fn hurry(&mut self, within: Duration) {
+        let by = Instant::now() + within;
         self.settle_by = Some(self.settle_by.map_or(by, |already| already.min(by)));
         self.hurried = true;
     }
@@ -795,10 +807,10 @@ impl Handler<SocketEvent> for SessionActor {
     }
 }
 
-impl Handler<Drain> for SessionActor {
+impl Handler<Leave> for SessionActor {
     type Result = ();
 
-    fn handle(&mut self, _: Drain, ctx: &mut Self::Context) {
-        self.end(End::Closed(close_code::GOING_AWAY), ctx);
+    fn handle(&mut self, Leave(close): Leave, ctx: &mut Self::Context) {
+        self.end(End::Closed(close), ctx);
     }
 }

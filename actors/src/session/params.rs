@@ -42,6 +42,8 @@ pub struct LiveConfig {
     pub settle_timeout: Duration,
     /// The same when the server stops.
     pub drain_timeout: Duration,
+    /// When the stream's credential was revoked, its last words get this long, at most `drain_timeout`.
+    pub revoked_timeout: Duration,
     /// Longest session.
     pub max_session: Duration,
 }

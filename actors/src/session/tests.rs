@@ -7,7 +7,7 @@ use crate::ports::ear::{Ear, Heard};
 use crate::ports::engine::{EngineError, Full, Outcome, StreamKey, Unit};
 use crate::ports::recogniser::{Admission, Listened, Recogniser};
 use crate::ports::store::{Failure, Lease, Store};
-use crate::socket::messages::{Drain, SocketEvent};
+use crate::socket::messages::{Leave, SocketEvent};
 use crate::supervise::Exit;
 use crate::testkit::{Fault, ScriptedEngine, ScriptedRecogniser, tone};
 use bytes::Bytes;
@@ -440,7 +440,7 @@ async fn a_stopping_server_sends_the_last_words_and_says_1001() {
     let mut live = stage.open().await;
     live.recogniser.set_delay(Duration::from_secs(1));
     live.play(&phrase()[..2 * 16_000]).await;
-    live.drain.tell(Drain).unwrap();
+    live.leave.tell(Leave(close_code::GOING_AWAY)).unwrap();
     assert_eq!(live.ended().await, Exit::Drained);
     assert_eq!(live.close(), Some(close_code::GOING_AWAY));
     assert_eq!(live.words(0), phrase_words());
@@ -460,7 +460,7 @@ async fn a_stopping_server_does_not_wait_for_an_engine_that_stands_still() {
             pass_s(1).await;
         }
         let began = tokio::time::Instant::now();
-        live.drain.tell(Drain).unwrap();
+        live.leave.tell(Leave(close_code::GOING_AWAY)).unwrap();
         live.ended().await;
         assert!(began.elapsed() <= Duration::from_secs(6), "{:?}", began.elapsed());
         assert_eq!(live.row().error_code, Some(ErrorCode::Internal), "words were lost");

@@ -69,7 +69,7 @@ pub enum ToPump {
     Close(Close),
 }
 
-/// The server stops: end in order and tell the client to come back.
-#[derive(Message, Clone, Copy)]
+/// The socket must end, in order and soon, with this close: the server stops, or what opened the socket was revoked.
+#[derive(Message, Clone, Copy, PartialEq, Eq, Debug)]
 #[rtype(result = "()")]
-pub struct Drain;
+pub struct Leave(pub Close);

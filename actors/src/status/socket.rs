@@ -7,7 +7,7 @@ use crate::ports::bus::{BusItem, BusMessage, StatusBus, Subscription, Topic};
 use crate::ports::store::{Job, JobQuery, Store, StoreError};
 use crate::socket::ACTOR_MAILBOX;
 use crate::socket::gate::Gate;
-use crate::socket::messages::{Attach, Drain, FromPump, SocketEvent, ToPump};
+use crate::socket::messages::{Attach, FromPump, Leave, SocketEvent, ToPump};
 use crate::socket::outbox::{Keep, Outbox};
 use crate::status::rate::Rate;
 use crate::status::subscriptions::{Seen, topic};
@@ -55,6 +55,8 @@ pub struct StatusPorts {
 pub struct StatusStart {
     /// Who subscribes.
     pub account: AccountId,
+    /// The only job that may be followed, where the credential says so.
+    pub only_job: Option<JobId>,
     /// Settings.
     pub config: StatusConfig,
     /// Ports.
@@ -79,6 +81,7 @@ const CLOSE_GRACE: Duration = Duration::from_secs(2);
 /// One subscriber.
 pub struct StatusSocket {
     account: AccountId,
+    only_job: Option<JobId>,
     config: StatusConfig,
     ports: StatusPorts,
     gate: Arc<Gate>,
@@ -113,6 +116,7 @@ impl StatusSocket {
             outbox: Outbox::new(start.config.credit_window, start.config.outbox_bytes),
             rate: Rate::new(start.config.messages_per_second, now),
             account: start.account,
+            only_job: start.only_job,
             config: start.config,
             ports: start.ports,
             gate: start.gate,
@@ -145,6 +149,11 @@ impl StatusSocket {
                 return self.refuse(code, detail, message.job.or(message.captions), ctx);
             }
         };
+        if self.only_job.is_some_and(|only| topic != Topic::Job(only) && topic != Topic::Captions(only)) {
+            // What it may not follow is not told from what is not there.
+            let job = message.job.or(message.captions);
+            return self.refuse(ErrorCode::NotFound, detail_of(ErrorCode::NotFound), job, ctx);
+        }
         if let Some(handle) = self.subscriptions.remove(&topic) {
             ctx.cancel_future(handle);
         }
@@ -446,10 +455,10 @@ impl Handler<SocketEvent> for StatusSocket {
     }
 }
 
-impl Handler<Drain> for StatusSocket {
+impl Handler<Leave> for StatusSocket {
     type Result = ();
 
-    fn handle(&mut self, _: Drain, ctx: &mut Self::Context) {
-        self.close(close_code::GOING_AWAY, ctx);
+    fn handle(&mut self, Leave(close): Leave, ctx: &mut Self::Context) {
+        self.close(close, ctx);
     }
 }

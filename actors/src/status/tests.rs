@@ -7,7 +7,7 @@ use crate::ports::clock::Ids;
 use crate::ports::store::{EpochMs, Finish, NewJob, Permille, StorageRef, Store, Submitted};
 use crate::socket::PUMP_MAILBOX;
 use crate::socket::gate::{Gate, wire_bytes};
-use crate::socket::messages::{Attach, Drain, FromPump, SocketEvent, ToPump};
+use crate::socket::messages::{Attach, FromPump, Leave, SocketEvent, ToPump};
 use crate::status::{StatusConfig, StatusPorts, StatusSocket, StatusStart};
 use crate::supervise::{Exit, ExitGuard};
 use crate::testkit::{MemoryBus, MemoryStore, Random, SeededIds};
@@ -83,11 +83,8 @@ impl World {
 
     async fn on_stopped_clocks() -> Self {
         let (store, ids) = (MemoryStore::new(), SeededIds::new(1));
-        let mut accounts = Vec::new();
-        for email in ["own@example.org", "other@example.org"] {
-            let id = AccountId::from_uuid(ids.uuid());
-            accounts.push(store.ensure_account(email, id, NOW).await.unwrap());
-        }
+        let accounts = [(); 2].map(|()| AccountId::from_uuid(ids.uuid()));
+        accounts.into_iter().for_each(|account| store.add_account(account));
         Self { store, bus: MemoryBus::new(), ids, own: accounts[0], other: accounts[1] }
     }
 
@@ -174,6 +171,7 @@ impl World {
         let (exit, exited) = oneshot::channel();
         let socket = StatusSocket::run(StatusStart {
             account: self.own,
+            only_job: None,
             config,
             ports: StatusPorts { store: Arc::new(self.store.clone()), bus: Arc::new(self.bus.clone()) },
             gate: gate.clone(),
@@ -190,7 +188,7 @@ impl World {
         Socket {
             messages: Tell::to(socket.clone()),
             events: Tell::to(socket.clone()),
-            drain: Tell::to(socket),
+            leave: Tell::to(socket),
             pump: state,
             was_cut,
             gate,
@@ -202,7 +200,7 @@ impl World {
 struct Socket {
     messages: Tell<FromPump>,
     events: Tell<SocketEvent>,
-    drain: Tell<Drain>,
+    leave: Tell<Leave>,
     pump: Arc<Mutex<PumpState>>,
     was_cut: Arc<AtomicBool>,
     gate: Arc<Gate>,
@@ -507,7 +505,7 @@ async fn an_index_that_fails_is_said_and_the_socket_goes_on() {
 async fn a_stopping_server_says_1001_and_a_lost_socket_ends() {
     let world = World::new().await;
     let mut socket = world.open();
-    socket.drain.tell(Drain).unwrap();
+    socket.leave.tell(Leave(close_code::GOING_AWAY)).unwrap();
     assert_eq!(socket.ended().await, Exit::Drained);
     assert_eq!(socket.close(), Some(close_code::GOING_AWAY));
 

@@ -1,20 +1,16 @@
 //! The index in memory: the semantics of the `Store` port without a database. Held to it by the databases' own suite.
 
 use crate::ports::store::{
-    Artifact, Changed, Deleted, EpochMs, Failure, Finish, Heartbeat, Idempotency, Job, JobQuery, KeyOwner,
-    Lease, LeaseEpoch, NewApiKey, NewJob, NewStream, Permille, SecretHash, StatusSeq, StorageRef, Store,
-    StoreError, Submitted,
+    Artifact, Changed, Deleted, EpochMs, Failure, Finish, Heartbeat, Idempotency, Job, JobQuery, Lease,
+    LeaseEpoch, NewJob, NewStream, Permille, StatusSeq, StorageRef, Store, StoreError, Submitted,
 };
 use async_trait::async_trait;
 use sottovoce_protocol::error_code::ErrorCode;
-use sottovoce_protocol::ids::{AccountId, ApiKeyId, JobId, NodeId};
+use sottovoce_protocol::ids::{AccountId, JobId, NodeId};
 use sottovoce_protocol::jobs::JobStatus;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// What a new key may do.
-const SCOPES: &str = "listen jobs:read jobs:write usage:read";
 
 /// How long a sweeper has to delete what it took before it is offered again.
 const OFFERED_AGAIN_AFTER_MS: i64 = 60_000;
@@ -25,18 +21,11 @@ pub struct MemoryStore(Arc<Mutex<Index>>);
 
 #[derive(Default)]
 struct Index {
-    accounts: HashMap<String, AccountId>,
-    keys: HashMap<SecretHash, Key>,
-    scopes: HashMap<ApiKeyId, String>,
+    accounts: HashSet<AccountId>,
     rows: BTreeMap<JobId, Row>,
     idempotency: HashMap<(AccountId, String), (Idempotency, JobId)>,
     garbage: BTreeMap<StorageRef, EpochMs>,
     failing: u32,
-}
-
-struct Key {
-    key: NewApiKey,
-    revoked: bool,
 }
 
 struct Row {
@@ -63,7 +52,7 @@ impl Row {
 
 impl Index {
     fn check_account(&self, account: AccountId) -> Result<(), StoreError> {
-        if self.accounts.values().any(|known| *known == account) { Ok(()) } else { Err(StoreError::NotFound) }
+        if self.accounts.contains(&account) { Ok(()) } else { Err(StoreError::NotFound) }
     }
 
     fn leased(&mut self, lease: Lease) -> Result<&mut Row, StoreError> {
@@ -146,17 +135,12 @@ impl MemoryStore {
 
     /// Makes an account of this id.
     pub fn add_account(&self, id: AccountId) {
-        self.lock().accounts.insert(format!("{id}@example.org"), id);
+        self.lock().accounts.insert(id);
     }
 
     /// Makes the next `calls` calls answer `Unavailable`.
     pub fn fail_next(&self, calls: u32) {
         self.lock().failing = calls;
-    }
-
-    /// Sets the scopes of a key, separated by spaces.
-    pub fn set_scopes(&self, key: ApiKeyId, scopes: &str) {
-        self.lock().scopes.insert(key, scopes.to_owned());
     }
 
     /// Returns a job whatever its owner, deleted ones too.
@@ -185,41 +169,6 @@ impl MemoryStore {
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn ensure_account(
-        &self,
-        email: &str,
-        new_id: AccountId,
-        _now: EpochMs,
-    ) -> Result<AccountId, StoreError> {
-        Ok(*self.index()?.accounts.entry(email.trim().to_lowercase()).or_insert(new_id))
-    }
-
-    async fn add_api_key(&self, key: NewApiKey) -> Result<(), StoreError> {
-        let mut index = self.index()?;
-        index.check_account(key.account)?;
-        index.keys.insert(key.secret_hash.clone(), Key { key, revoked: false });
-        Ok(())
-    }
-
-    async fn revoke_api_key(&self, id: ApiKeyId, _now: EpochMs) -> Result<(), StoreError> {
-        self.index()?.keys.values_mut().filter(|kept| kept.key.id == id).for_each(|kept| kept.revoked = true);
-        Ok(())
-    }
-
-    async fn has_api_keys(&self) -> Result<bool, StoreError> {
-        Ok(self.index()?.keys.values().any(|kept| kept.key.expires_at.is_none()))
-    }
-
-    async fn use_api_key(&self, hash: &SecretHash, now: EpochMs) -> Result<KeyOwner, StoreError> {
-        let index = self.index()?;
-        let kept = index.keys.get(hash).filter(|kept| !kept.revoked).ok_or(StoreError::NotFound)?;
-        if kept.key.expires_at.is_some_and(|end| end <= now) {
-            return Err(StoreError::NotFound);
-        }
-        let scopes = index.scopes.get(&kept.key.id).map_or(SCOPES, String::as_str).to_owned();
-        Ok(KeyOwner { key: kept.key.id, account: kept.key.account, scopes })
-    }
-
     async fn submit(&self, new: NewJob) -> Result<Submitted, StoreError> {
         let mut index = self.index()?;
         index.check_account(new.account)?;

@@ -14,9 +14,10 @@ use crate::system::{SystemClock, SystemIds};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, multipart};
 use serde_json::Value;
 use sottovoce_actors::ports::clock::{Clock, Ids};
-use sottovoce_actors::ports::store::NewApiKey;
+use sottovoce_actors::ports::identity::NewApiKey;
 use sottovoce_actors::testkit::{ScriptedEngine, tone};
 use sottovoce_protocol::ids::{AccountId, ApiKeyId};
+use sottovoce_protocol::scope::Scopes;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,10 +55,14 @@ impl World {
 
     /// Makes a key of the account with this e-mail, beside the running server.
     async fn make_key(&self, email: &str) -> String {
+        self.make_key_with(email, Scopes::all()).await
+    }
+
+    async fn make_key_with(&self, email: &str, scopes: Scopes) -> String {
         let index = storage::connect(self.config.storage.url.expose()).await.unwrap();
         let (ids, now) = (SystemIds, SystemClock.now());
         let account = AccountId::from_uuid(ids.uuid());
-        let account = index.store().ensure_account(email, account, now).await.unwrap();
+        let account = index.identity().ensure_account(email, account, now).await.unwrap();
         let secret = ApiKeySecret::generate().unwrap();
         let key = NewApiKey {
             id: ApiKeyId::from_uuid(ids.uuid()),
@@ -65,10 +70,12 @@ impl World {
             name: "test".into(),
             prefix: secret.shown(),
             secret_hash: secret.hash(),
+            scopes,
             expires_at: None,
+            max_keys: u64::MAX,
             now,
         };
-        index.store().add_api_key(key).await.unwrap();
+        index.identity().add_api_key(key).await.unwrap();
         index.close().await;
         secret.expose().to_owned()
     }

@@ -41,7 +41,7 @@ pub async fn submit(
     let idempotency = key.map(|key| idempotency::of(&state, key, &request, &upload));
     let job = NewJob {
         id,
-        account: caller.owner.account,
+        account: caller.caller.account,
         params: upload.params,
         input: upload.object.name().clone(),
         file_name: upload.file_name,

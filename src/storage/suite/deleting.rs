@@ -1,13 +1,13 @@
 //! Deleting and cancelling.
 
-use super::{Fixture, T0, account, assert_not_found, at, claim_new, failure, finish, new_job, node, submit};
+use super::{Fixture, T0, assert_not_found, at, claim_new, failure, finish, new_job, node, submit};
 use sottovoce_actors::ports::store::{Deleted, Heartbeat, Permille, StatusSeq};
 use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::jobs::JobStatus;
 
 pub async fn a_queued_job_is_gone_at_once(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let job = submit(&*store, new_job(ada, T0)).await;
     let (deleted, changed) = store.delete(ada, job.id, at(1)).await.expect("delete");
     assert_eq!(
@@ -23,7 +23,7 @@ pub async fn a_queued_job_is_gone_at_once(fixture: &mut impl Fixture) {
 
 pub async fn a_running_job_is_told_to_stop(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let (job, lease) = claim_new(&*store, ada, T0).await;
     let (deleted, changed) = store.delete(ada, job.id, at(1)).await.expect("delete");
     assert_eq!((deleted, changed.seq), (Deleted::Stopping, StatusSeq(3)));
@@ -42,7 +42,7 @@ pub async fn a_running_job_is_told_to_stop(fixture: &mut impl Fixture) {
 
 pub async fn an_ended_job_leaves_garbage(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let (job, lease) = claim_new(&*store, ada, T0).await;
     let end = finish(lease, at(1));
     let kept = end.artifacts[0].storage.clone();
@@ -58,7 +58,7 @@ pub async fn an_ended_job_leaves_garbage(fixture: &mut impl Fixture) {
 
 pub async fn deleting_again_changes_nothing(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let queued = submit(&*store, new_job(ada, T0)).await;
     let first = store.delete(ada, queued.id, at(1)).await.expect("delete");
     assert_eq!(store.delete(ada, queued.id, at(2)).await.expect("again"), first);
@@ -73,8 +73,8 @@ pub async fn deleting_again_changes_nothing(fixture: &mut impl Fixture) {
 
 pub async fn others_jobs_are_not_found(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
-    let eve = account(&*store, "eve@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
+    let eve = fixture.account("eve@example.org").await;
     let queued = submit(&*store, new_job(ada, at(5))).await;
     let (running, lease) = claim_new(&*store, ada, T0).await;
     for id in [queued.id, running.id, super::job_id()] {

@@ -1,8 +1,8 @@
 //! Finishing, failing, going back to the queue.
 
 use super::{
-    Fixture, T0, account, artifact, assert_lost, at, claim, claim_new, failure, finish, new_job, new_stream,
-    node, object, submit,
+    Fixture, T0, artifact, assert_lost, at, claim, claim_new, failure, finish, new_job, new_stream, node,
+    object, submit,
 };
 use sottovoce_actors::ports::store::{
     Failure, Finish, Heartbeat, LeaseEpoch, Permille, StatusSeq, StoreError,
@@ -12,7 +12,7 @@ use sottovoce_protocol::jobs::{ArtifactKind, JobStatus};
 
 pub async fn a_finished_job_shows_its_artifacts(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let (job, lease) = claim_new(&*store, ada, T0).await;
     let artifacts: Vec<_> = [ArtifactKind::Json, ArtifactKind::Srt, ArtifactKind::Transcript]
         .map(|kind| artifact(lease, kind, at(7)))
@@ -33,7 +33,7 @@ pub async fn a_finished_job_shows_its_artifacts(fixture: &mut impl Fixture) {
 
 pub async fn a_failed_job_shows_why(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let (stream, lease) = store.open_stream(new_stream(ada, node(), T0)).await.expect("open");
     let artifacts = vec![artifact(lease, ArtifactKind::Transcript, at(5))];
     let failure = Failure {
@@ -55,7 +55,7 @@ pub async fn a_failed_job_shows_why(fixture: &mut impl Fixture) {
 
 pub async fn a_job_ends_once(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let (job, lease) = claim_new(&*store, ada, T0).await;
     store.fail(lease, failure(ErrorCode::MediaCorrupt, at(1))).await.expect("held");
     let ended = store.job(ada, job.id).await.expect("job");
@@ -70,7 +70,7 @@ pub async fn a_job_ends_once(fixture: &mut impl Fixture) {
 
 pub async fn a_bad_artifact_leaves_the_job_running(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let (job, lease) = claim_new(&*store, ada, T0).await;
     let mut twice = finish(lease, at(1));
     let mut second = artifact(lease, ArtifactKind::Json, at(1));
@@ -84,7 +84,7 @@ pub async fn a_bad_artifact_leaves_the_job_running(fixture: &mut impl Fixture) {
 
 pub async fn a_retried_job_runs_again(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let (job, first) = claim_new(&*store, ada, T0).await;
     store.heartbeat(first, at(60_000), Permille(400), Some(5_000)).await.expect("held");
     store.retry(first, at(100), at(50)).await.expect("held");
@@ -100,7 +100,7 @@ pub async fn a_retried_job_runs_again(fixture: &mut impl Fixture) {
 
 pub async fn a_released_attempt_is_not_counted(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let (job, lease) = claim_new(&*store, ada, T0).await;
     store.release(lease, at(5)).await.expect("held");
     let waiting = store.job(ada, job.id).await.expect("job");
@@ -111,7 +111,7 @@ pub async fn a_released_attempt_is_not_counted(fixture: &mut impl Fixture) {
 
 pub async fn a_cancelled_job_does_not_run_again(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     for released in [false, true] {
         let (job, lease) = claim_new(&*store, ada, T0).await;
         store.delete(ada, job.id, at(1)).await.expect("delete");

@@ -1,6 +1,6 @@
 //! Objects that nothing names.
 
-use super::{Fixture, T0, account, at, claim_new, finish, new_job, object, submit};
+use super::{Fixture, T0, at, claim_new, finish, new_job, object, submit};
 use sottovoce_actors::ports::store::NewJob;
 
 pub async fn due_objects_are_offered_and_put_off(fixture: &mut impl Fixture) {
@@ -21,7 +21,7 @@ pub async fn due_objects_are_offered_and_put_off(fixture: &mut impl Fixture) {
 
 pub async fn named_objects_are_never_garbage(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let (_, lease) = claim_new(&*store, ada, T0).await;
     let end = finish(lease, at(1));
     let kept = end.artifacts[0].storage.clone();
@@ -34,7 +34,7 @@ pub async fn named_objects_are_never_garbage(fixture: &mut impl Fixture) {
 
 pub async fn naming_takes_off_the_list(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let new = NewJob { input: object("upload"), ..new_job(ada, T0) };
     // Noted before they are written, so that a crash leaves no orphan.
     store.add_garbage(vec![object("upload")], at(5)).await.expect("add");
@@ -53,7 +53,7 @@ pub async fn naming_takes_off_the_list(fixture: &mut impl Fixture) {
 
 pub async fn only_unnamed_objects_are_orphans(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let (_, lease) = claim_new(&*store, ada, T0).await;
     let end = finish(lease, at(1));
     let artifact = end.artifacts[0].storage.clone();

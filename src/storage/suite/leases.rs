@@ -1,8 +1,8 @@
 //! Claims, heartbeats, takeovers.
 
 use super::{
-    Fixture, T0, account, artifact, assert_lost, at, claim, claim_new, failure, finish, new_job, new_stream,
-    node, submit,
+    Fixture, T0, artifact, assert_lost, at, claim, claim_new, failure, finish, new_job, new_stream, node,
+    submit,
 };
 use sottovoce_actors::ports::store::{Finish, Heartbeat, LeaseEpoch, NewJob, Permille, StatusSeq};
 use sottovoce_protocol::error_code::ErrorCode;
@@ -11,8 +11,8 @@ use sottovoce_protocol::jobs::{ArtifactKind, JobStatus};
 
 pub async fn jobs_are_claimed_in_order(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
-    let eve = account(&*store, "eve@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
+    let eve = fixture.account("eve@example.org").await;
     let mut submitted = Vec::new();
     for (ms, owner) in [(30, ada), (10, eve), (20, ada), (20, eve)] {
         submitted.push(submit(&*store, new_job(owner, at(ms))).await.id);
@@ -33,7 +33,7 @@ pub async fn jobs_are_claimed_in_order(fixture: &mut impl Fixture) {
 
 pub async fn a_job_is_claimed_when_due(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let (job, lease) = claim_new(&*store, ada, T0).await;
     store.retry(lease, at(500), at(10)).await.expect("retry");
     assert!(store.claim(node(), at(900), at(499)).await.expect("claim").is_none());
@@ -42,8 +42,8 @@ pub async fn a_job_is_claimed_when_due(fixture: &mut impl Fixture) {
 
 pub async fn priority_orders_an_accounts_own_jobs(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
-    let eve = account(&*store, "eve@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
+    let eve = fixture.account("eve@example.org").await;
     let mut submitted = Vec::new();
     for (ms, owner, priority) in [(0, ada, 0), (1, ada, 5), (2, eve, 9), (3, ada, -1)] {
         let mut new = new_job(owner, at(ms));
@@ -60,7 +60,7 @@ pub async fn priority_orders_an_accounts_own_jobs(fixture: &mut impl Fixture) {
 
 pub async fn progress_never_goes_back(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let (job, lease) = claim_new(&*store, ada, T0).await;
     let beats = [
         (Permille(300), None, 3, 300, None),
@@ -80,7 +80,7 @@ pub async fn progress_never_goes_back(fixture: &mut impl Fixture) {
 
 pub async fn a_heartbeat_keeps_a_lease(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let holder = node();
     submit(&*store, new_job(ada, T0)).await;
     let (_, lease) = store.claim(holder, at(100), T0).await.expect("claim").expect("due");
@@ -92,7 +92,7 @@ pub async fn a_heartbeat_keeps_a_lease(fixture: &mut impl Fixture) {
 
 pub async fn dead_leases_are_taken_over(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let (stream, _) = store.open_stream(new_stream(ada, node(), T0)).await.expect("open");
     let (job, old) = claim_new(&*store, ada, at(1)).await;
     let heir = node();
@@ -111,7 +111,7 @@ pub async fn dead_leases_are_taken_over(fixture: &mut impl Fixture) {
 
 pub async fn a_lone_node_takes_over_what_others_hold(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let (me, dead) = (node(), node());
     for holder in [me, dead] {
         submit(&*store, NewJob { now: T0, ..new_job(ada, T0) }).await;
@@ -125,7 +125,7 @@ pub async fn a_lone_node_takes_over_what_others_hold(fixture: &mut impl Fixture)
 
 pub async fn zombies_change_nothing(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let (job, zombie) = claim_new(&*store, ada, T0).await;
     store.take_over(node(), false, at(200_000), at(100_000), 1).await.expect("sweep");
     let before = store.job(ada, job.id).await.expect("job");

@@ -1,6 +1,6 @@
 //! Pages of jobs.
 
-use super::{Fixture, T0, account, at, claim, finish, new_job, new_stream, node, submit};
+use super::{Fixture, T0, at, claim, finish, new_job, new_stream, node, submit};
 use sottovoce_actors::ports::store::JobQuery;
 use sottovoce_protocol::ids::AccountId;
 use sottovoce_protocol::jobs::{JobStatus, JobType};
@@ -11,8 +11,8 @@ pub fn all_of(account: AccountId) -> JobQuery {
 
 pub async fn pages_hold_each_job_once(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
-    let eve = account(&*store, "eve@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
+    let eve = fixture.account("eve@example.org").await;
     let mut expected = Vec::new();
     for i in 0..25 {
         // Several share a time: the id decides.
@@ -39,7 +39,7 @@ pub async fn pages_hold_each_job_once(fixture: &mut impl Fixture) {
 
 pub async fn filters_hold(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let (stream, _) = store.open_stream(new_stream(ada, node(), at(9))).await.expect("open");
     let done = submit(&*store, new_job(ada, T0)).await;
     let (_, lease) = claim(&*store, T0).await;

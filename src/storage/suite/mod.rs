@@ -1,10 +1,10 @@
 //! The conformance suite of the index port: what every database must do, written once over `dyn Store`. A database joins
 //! with a [`Fixture`] and one line of [`conformance`].
 
-mod accounts;
 mod deleting;
 mod endings;
 mod garbage;
+mod keys;
 mod leases;
 mod listing;
 mod memory;
@@ -17,6 +17,7 @@ mod submitting;
 use crate::system::SystemIds;
 use async_trait::async_trait;
 use sottovoce_actors::ports::clock::Ids;
+use sottovoce_actors::ports::identity::Identity;
 use sottovoce_actors::ports::store::{
     Artifact, EpochMs, Failure, Finish, Idempotency, Job, Lease, NewJob, NewStream, StorageRef, Store,
     StoreError, Submitted,
@@ -29,10 +30,18 @@ use std::sync::Arc;
 /// An empty index of its own for each test.
 #[async_trait]
 pub trait Fixture: Send + Sync {
-    /// Returns the port.
+    /// Returns the port of jobs.
     fn store(&self) -> Arc<dyn Store>;
+    /// Returns the account of this address, made if it is new.
+    async fn account(&self, email: &str) -> AccountId;
     /// Closes the index and opens it again, as a restart would.
     async fn reopen(&mut self);
+}
+
+/// A fixture whose database holds accounts and credentials too.
+pub trait IdentityFixture: Fixture {
+    /// Returns the port of accounts and credentials.
+    fn identity(&self) -> Arc<dyn Identity>;
 }
 
 /// Runs every function of the suite as a test of one database.
@@ -52,7 +61,6 @@ pub(crate) use conformance;
 macro_rules! every_test {
     ($fixture:ty) => {
         crate::storage::suite::conformance!($fixture:
-            accounts::{an_email_is_one_account, a_key_opens_its_account, a_key_ends, a_key_of_nobody_is_refused},
             submitting::{
                 a_submitted_job_is_queued, the_same_request_is_answered_by_the_same_job,
                 a_key_for_another_request_is_refused, an_expired_key_is_new_again, a_full_queue_refuses,
@@ -88,6 +96,16 @@ macro_rules! every_test {
 }
 pub(crate) use every_test;
 
+/// The tests of accounts and credentials, named once for all databases.
+macro_rules! every_identity_test {
+    ($fixture:ty) => {
+        crate::storage::suite::conformance!($fixture:
+            keys::{an_email_is_one_account, a_key_opens_its_account, a_key_ends, a_key_of_nobody_is_refused},
+        );
+    };
+}
+pub(crate) use every_identity_test;
+
 pub const T0: EpochMs = EpochMs(1_800_000_000_000);
 
 pub fn at(ms: i64) -> EpochMs {
@@ -104,11 +122,6 @@ pub fn job_id() -> JobId {
 
 pub fn node() -> NodeId {
     NodeId::from_uuid(SystemIds.uuid())
-}
-
-pub async fn account(store: &dyn Store, email: &str) -> AccountId {
-    let id = AccountId::from_uuid(SystemIds.uuid());
-    store.ensure_account(email, id, T0).await.expect("account")
 }
 
 pub fn params(job_type: JobType) -> JobParams {

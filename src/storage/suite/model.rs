@@ -2,9 +2,7 @@
 //! happen. A failure prints its seed; `SOTTOVOCE_TEST_SEED` runs it again.
 
 use super::reference::{Reference, Submission};
-use super::{
-    Fixture, T0, account, artifact, assert_not_found, at, failure, idempotency, new_job, new_stream, node,
-};
+use super::{Fixture, T0, artifact, assert_not_found, at, failure, idempotency, new_job, new_stream, node};
 use crate::system::SystemIds;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -49,8 +47,9 @@ fn known<T>(answer: Result<T, StoreError>) -> Option<T> {
 }
 
 impl History {
-    async fn new(store: &dyn Store, seed: u64) -> Self {
-        let accounts = vec![account(store, "ada@example.org").await, account(store, "eve@example.org").await];
+    async fn new(fixture: &impl Fixture, seed: u64) -> Self {
+        let accounts =
+            vec![fixture.account("ada@example.org").await, fixture.account("eve@example.org").await];
         Self {
             rng: StdRng::seed_from_u64(seed),
             reference: Reference::default(),
@@ -202,7 +201,7 @@ impl History {
 
 pub async fn random_histories_agree_with_the_reference(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let mut history = History::new(&*store, seed()).await;
+    let mut history = History::new(fixture, seed()).await;
     for step in 0..STEPS {
         history.step(&*store).await;
         if step % 4 == 0 {
@@ -214,7 +213,7 @@ pub async fn random_histories_agree_with_the_reference(fixture: &mut impl Fixtur
 }
 
 pub async fn what_was_answered_survives_a_restart(fixture: &mut impl Fixture) {
-    let mut history = History::new(&*fixture.store(), seed()).await;
+    let mut history = History::new(fixture, seed()).await;
     for _ in 0..5 {
         let store = fixture.store();
         for _ in 0..STEPS / 8 {

@@ -1,6 +1,6 @@
 //! Several callers at once.
 
-use super::{Fixture, T0, account, at, claim_new, finish, idempotency, new_job, node, object, submit};
+use super::{Fixture, T0, at, claim_new, finish, idempotency, new_job, node, object, submit};
 use futures_util::future::join_all;
 use sottovoce_actors::ports::store::{NewJob, Store, StoreError, Submitted};
 use sottovoce_protocol::jobs::JobStatus;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 pub async fn workers_share_the_queue(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let owners = [account(&*store, "ada@example.org").await, account(&*store, "eve@example.org").await];
+    let owners = [fixture.account("ada@example.org").await, fixture.account("eve@example.org").await];
     for i in 0..100 {
         submit(&*store, new_job(owners[i % 2], T0)).await;
     }
@@ -31,7 +31,7 @@ pub async fn workers_share_the_queue(fixture: &mut impl Fixture) {
 
 pub async fn one_key_makes_one_job(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let requests = (0..16).map(|_| {
         let store: Arc<dyn Store> = Arc::clone(&store);
         let new = NewJob { idempotency: idempotency("key", "h", at(1000)), ..new_job(ada, T0) };
@@ -51,7 +51,7 @@ pub async fn one_key_makes_one_job(fixture: &mut impl Fixture) {
 
 pub async fn one_sweeper_takes_a_dead_lease(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     for _ in 0..20 {
         claim_new(&*store, ada, T0).await;
     }
@@ -69,7 +69,7 @@ pub async fn one_sweeper_takes_a_dead_lease(fixture: &mut impl Fixture) {
 
 pub async fn finish_and_takeover_do_not_both_win(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     for _ in 0..20 {
         let (job, lease) = claim_new(&*store, ada, T0).await;
         let (finished, taken) = tokio::join!(
@@ -93,7 +93,7 @@ pub async fn finish_and_takeover_do_not_both_win(fixture: &mut impl Fixture) {
 /// A caller that goes away in the middle of a verb (a closed connection) leaves no open transaction, no half of a job.
 pub async fn abandoned_calls_leave_nothing_half_done(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let mut kept = 0;
     for polls in 0..60 {
         let new = NewJob { idempotency: idempotency(&polls.to_string(), "h", at(1000)), ..new_job(ada, T0) };

@@ -1,9 +1,13 @@
 //! The suite on SQLite, and what is particular to the file: modes, locks, versions, two processes.
 
-use super::{Fixture, T0, account, every_test, new_job, submit};
+use super::{Fixture, IdentityFixture, T0, every_test, new_job, submit};
 use crate::storage::open::{OpenError, OpenedIndex, connect};
+use crate::system::SystemIds;
 use async_trait::async_trait;
+use sottovoce_actors::ports::clock::Ids;
+use sottovoce_actors::ports::identity::Identity;
 use sottovoce_actors::ports::store::{Store, StoreError};
+use sottovoce_protocol::ids::AccountId;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,13 +40,28 @@ impl Fixture for SqliteFixture {
         self.index.store()
     }
 
+    async fn account(&self, email: &str) -> AccountId {
+        let id = AccountId::from_uuid(SystemIds.uuid());
+        self.identity().ensure_account(email, id, T0).await.expect("account")
+    }
+
     async fn reopen(&mut self) {
         self.index.close().await;
         self.index = connect(&url(&self.folder)).await.expect("the same database");
     }
 }
 
+impl IdentityFixture for SqliteFixture {
+    fn identity(&self) -> Arc<dyn Identity> {
+        self.index.identity()
+    }
+}
+
 every_test!(crate::storage::suite::sqlite::SqliteFixture);
+
+mod identity {
+    super::super::every_identity_test!(crate::storage::suite::sqlite::SqliteFixture);
+}
 
 #[tokio::test]
 async fn one_server_serves_commands_work_beside_it() {
@@ -50,7 +69,7 @@ async fn one_server_serves_commands_work_beside_it() {
     let lock = server.index.lock_for_serving().expect("first");
     let command = connect(&url(&server.folder)).await.expect("a command opens it");
     assert!(matches!(command.lock_for_serving(), Err(OpenError::InUse(_))));
-    let ada = account(&*command.store(), "ada@example.org").await;
+    let ada = server.account("ada@example.org").await;
     let job = submit(&*server.store(), new_job(ada, T0)).await;
     assert_eq!(command.store().job(ada, job.id).await.expect("seen by the command"), job);
     drop(lock);
@@ -72,7 +91,7 @@ async fn a_new_database_is_opened_by_several_at_once() {
 async fn a_killed_server_loses_nothing_it_answered() {
     let fixture = SqliteFixture::new().await;
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let mut answered = Vec::new();
     for round in 0..10 {
         answered.push(submit(&*store, new_job(ada, T0)).await);
@@ -92,7 +111,7 @@ async fn a_killed_server_loses_nothing_it_answered() {
 #[tokio::test]
 async fn only_the_owner_can_read_the_files() {
     let fixture = SqliteFixture::new().await;
-    account(&*fixture.store(), "ada@example.org").await;
+    fixture.account("ada@example.org").await;
     let _lock = fixture.index.lock_for_serving().expect("lock");
     let folder = fixture.folder.path().join("data");
     let mode = |path: PathBuf| std::fs::metadata(path).expect("metadata").permissions().mode() & 0o777;

@@ -1,7 +1,7 @@
 //! Submitting jobs, opening streams, idempotency.
 
 use super::{
-    Fixture, T0, account, assert_not_found, at, claim, idempotency, new_job, new_stream, node, object, submit,
+    Fixture, T0, assert_not_found, at, claim, idempotency, new_job, new_stream, node, object, submit,
 };
 use crate::system::SystemIds;
 use sottovoce_actors::ports::clock::Ids;
@@ -13,7 +13,7 @@ use sottovoce_protocol::jobs::{JobStatus, JobType};
 
 pub async fn a_submitted_job_is_queued(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let new = new_job(ada, at(5));
     let expected = Job {
         id: new.id,
@@ -48,8 +48,8 @@ fn keyed(account: AccountId, hash: &str, now: EpochMs) -> NewJob {
 
 pub async fn the_same_request_is_answered_by_the_same_job(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
-    let eve = account(&*store, "eve@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
+    let eve = fixture.account("eve@example.org").await;
     let first = submit(&*store, keyed(ada, "h", T0)).await;
     assert_eq!(
         store.submit(keyed(ada, "h", at(1))).await.expect("replay"),
@@ -67,7 +67,7 @@ pub async fn the_same_request_is_answered_by_the_same_job(fixture: &mut impl Fix
 
 pub async fn a_key_for_another_request_is_refused(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     submit(&*store, keyed(ada, "h", T0)).await;
     let refused = store.submit(keyed(ada, "other", at(1))).await;
     assert!(matches!(refused, Err(StoreError::IdempotencyMismatch)), "{refused:?}");
@@ -76,7 +76,7 @@ pub async fn a_key_for_another_request_is_refused(fixture: &mut impl Fixture) {
 
 pub async fn an_expired_key_is_new_again(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let first = submit(&*store, keyed(ada, "h", T0)).await;
     assert!(matches!(store.submit(keyed(ada, "h", at(999))).await, Ok(Submitted::Replayed(_))));
     let mut later = keyed(ada, "other", at(1000));
@@ -89,8 +89,8 @@ pub async fn an_expired_key_is_new_again(fixture: &mut impl Fixture) {
 
 pub async fn a_full_queue_refuses(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
-    let eve = account(&*store, "eve@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
+    let eve = fixture.account("eve@example.org").await;
     let new = |account| NewJob { max_queued: 2, ..new_job(account, T0) };
     for _ in 0..2 {
         submit(&*store, new(ada)).await;
@@ -104,7 +104,7 @@ pub async fn a_full_queue_refuses(fixture: &mut impl Fixture) {
 
 pub async fn a_refused_submission_leaves_nothing(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let refused = NewJob { max_queued: 0, ..keyed(ada, "h", T0) };
     assert!(matches!(store.submit(refused.clone()).await, Err(StoreError::TooManyJobs)));
     assert_not_found(store.job(ada, refused.id).await);
@@ -114,7 +114,7 @@ pub async fn a_refused_submission_leaves_nothing(fixture: &mut impl Fixture) {
 
 pub async fn a_stream_is_leased_from_the_start(fixture: &mut impl Fixture) {
     let store = fixture.store();
-    let ada = account(&*store, "ada@example.org").await;
+    let ada = fixture.account("ada@example.org").await;
     let new = new_stream(ada, node(), T0);
     let (job, lease) = store.open_stream(new.clone()).await.expect("open");
     assert_eq!((job.id, job.job_type, job.status), (new.id, JobType::Stream, JobStatus::Processing));

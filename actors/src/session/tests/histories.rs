@@ -3,7 +3,7 @@
 
 use super::stage::{Live, Shown, Stage, Told, pass};
 use crate::segment::FRAME_MS;
-use crate::socket::messages::{Drain, SocketEvent};
+use crate::socket::messages::{Leave, SocketEvent};
 use crate::supervise::Exit;
 use crate::testkit::{Random, ScriptedEngine, tone};
 use sottovoce_protocol::close_code;
@@ -91,7 +91,7 @@ async fn end(live: &Live, random: &mut Random) {
         2 => live.empty().await,
         // A stream that ended before has no mailbox any more.
         3 => drop(live.events.tell(SocketEvent::Gone)),
-        4 => drop(live.drain.tell(Drain)),
+        4 => drop(live.leave.tell(Leave(close_code::GOING_AWAY))),
         _ => live.text("garbage").await,
     }
 }

@@ -12,7 +12,7 @@ use crate::session::liveness::LivenessConfig;
 use crate::session::params::{LiveConfig, StreamParams};
 use crate::session::{SessionActor, SessionPorts, SessionStart};
 use crate::socket::gate::{Gate, wire_bytes};
-use crate::socket::messages::{Attach, Drain, FromPump, SocketEvent, ToPump};
+use crate::socket::messages::{Attach, FromPump, Leave, SocketEvent, ToPump};
 use crate::socket::{PUMP_MAILBOX, PUMP_WINDOW};
 use crate::supervise::{Exit, ExitGuard};
 use crate::testkit::{
@@ -156,6 +156,7 @@ pub fn live_config() -> LiveConfig {
         lease: seconds(30),
         settle_timeout: seconds(5),
         drain_timeout: seconds(5),
+        revoked_timeout: seconds(1),
         max_session: seconds(24 * 3600),
     }
 }
@@ -207,7 +208,7 @@ impl Stage {
     /// Opens the stream as the handshake does.
     pub async fn open(self) -> Live {
         let (job, account) = (self.params.job, self.params.account);
-        self.store.ensure_account("you@example.org", account, self.clock.now()).await.unwrap();
+        self.store.add_account(account);
         let ports = SessionPorts {
             recogniser: self.hears_with.unwrap_or_else(|| Arc::new(self.recogniser.clone())),
             store: Arc::new(self.store.clone()),
@@ -267,7 +268,7 @@ impl Stage {
             bytes_per_second,
             messages: Tell::to(session.clone()),
             events: Tell::to(session.clone()),
-            drain: Tell::to(session),
+            leave: Tell::to(session),
             pump: state,
             gate,
             was_cut,
@@ -288,7 +289,7 @@ pub struct Live {
     pub bytes_per_second: usize,
     messages: Tell<FromPump>,
     pub events: Tell<SocketEvent>,
-    pub drain: Tell<Drain>,
+    pub leave: Tell<Leave>,
     pub pump: Arc<Mutex<PumpState>>,
     pub gate: Arc<Gate>,
     pub was_cut: Arc<AtomicBool>,
