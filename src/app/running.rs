@@ -30,7 +30,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 const WARM_UP_WITHIN: Duration = Duration::from_secs(10);
 
@@ -334,7 +334,7 @@ fn http_state(
                 Ok(())
             }
         }),
-        uploads: Arc::new(Semaphore::new(limits.uploads_at_once)),
+        uploads: settings::uploads(config),
         limits: Arc::new(limits),
         origins: Arc::new(settings::origins(config, address)),
         proxies: Arc::new(settings::proxies(config)),

@@ -7,6 +7,7 @@ use crate::http::limits::{RateLimiter, RateLimits};
 use crate::http::origin::Origins;
 use crate::http::proxies::TrustedProxies;
 use crate::http::state::HttpLimits;
+use crate::http::upload::UploadPlaces;
 use sottovoce_actors::credential_watch::WatchConfig;
 use sottovoce_actors::dispatcher::DispatcherConfig;
 use sottovoce_actors::engine_pool::{AdmissionConfig, PoolConfig};
@@ -29,6 +30,9 @@ const REVOKED_TIMEOUT: Duration = Duration::from_millis(500);
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 /// How long an ended login is kept, so that its stolen refresh tokens are still recognised.
 const KEEP_SESSIONS: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Uploads at the same time, of all accounts: each holds a connection and a file.
+const UPLOADS_AT_ONCE: usize = 64;
 
 /// Frames in flight to one client.
 const CREDIT_WINDOW: u32 = 64;
@@ -201,10 +205,8 @@ pub(super) fn watch(config: &Config) -> WatchConfig {
 pub(super) fn http_limits(config: &Config) -> HttpLimits {
     let limits = &config.limits;
     HttpLimits {
-        uploads_per_account: limits.uploads_per_account,
         max_upload_bytes: limits.upload_bytes,
         max_audio_s: limits.decoded_seconds,
-        uploads_at_once: 64,
         upload_idle: ms(limits.upload_idle_ms),
         upload_min_bytes_per_s: limits.upload_min_bytes_per_s,
         upload_window: Duration::from_secs(30),
@@ -213,6 +215,10 @@ pub(super) fn http_limits(config: &Config) -> HttpLimits {
         max_attempts: config.jobs.max_attempts,
         idempotency_ttl: Duration::from_secs(24 * 3600),
     }
+}
+
+pub(super) fn uploads(config: &Config) -> UploadPlaces {
+    UploadPlaces::new(UPLOADS_AT_ONCE, config.limits.uploads_per_account)
 }
 
 /// 0 stands for what the machine admits.

@@ -26,6 +26,8 @@ pub struct Caller {
     /// A person that logged in, and came with an access token of this very login. Keys and what is derived from
     /// either (grants, tickets) are none.
     pub signed_in: Option<SignedIn>,
+    /// It came with something that was made from a key or a login (a grant, a ticket), which makes nothing further.
+    pub is_derived: bool,
     /// When the credential ends by itself.
     pub expires_at: Option<EpochMs>,
     /// A ticket's only job.

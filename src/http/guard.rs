@@ -156,6 +156,7 @@ async fn identify(state: &HttpState, credential: Option<&str>, now: EpochMs) -> 
             credential: Credential::Key(owner.key),
             scopes: owner.scopes,
             signed_in: None,
+            is_derived: false,
             expires_at: owner.expires_at,
             only_job: None,
         });
@@ -175,6 +176,7 @@ async fn identify(state: &HttpState, credential: Option<&str>, now: EpochMs) -> 
                 credential: Credential::Session(session),
                 scopes: Scopes::all(),
                 signed_in: Some(SignedIn { session, auth_time: owner.auth_time }),
+                is_derived: false,
                 expires_at: Some(owner.expires_at),
                 only_job: None,
             }
@@ -190,6 +192,7 @@ async fn identify(state: &HttpState, credential: Option<&str>, now: EpochMs) -> 
                 credential: Credential::Key(key),
                 scopes: owner.scopes,
                 signed_in: None,
+                is_derived: false,
                 expires_at: owner.expires_at,
                 only_job: None,
             }
@@ -200,6 +203,7 @@ async fn identify(state: &HttpState, credential: Option<&str>, now: EpochMs) -> 
         TokenUse::Listen => Caller {
             scopes: caller.scopes.iter().filter(|scope| *scope == Scope::Listen).collect(),
             signed_in: None,
+            is_derived: true,
             ..caller
         },
     })

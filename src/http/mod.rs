@@ -3,6 +3,8 @@
 
 pub mod artifacts;
 pub mod audit;
+pub mod body;
+pub mod credentials;
 pub mod cursor;
 pub mod error;
 pub mod guard;

@@ -1,6 +1,7 @@
 //! The route table: the one list that registers handlers, and that tests compare with the OpenAPI document and the
 //! authorization matrix.
 
+use crate::http::credentials::{api_keys, grants, tickets};
 use crate::http::error::ApiError;
 use crate::http::state::HttpState;
 use crate::http::{artifacts, headers, health, jobs, openapi, request_id, upload};
@@ -99,6 +100,42 @@ pub const ENDPOINTS: &[Endpoint] = &[
         path: "/ws",
         access: Access::Scope(Scope::JobsRead),
         to: |route| route.to(status::subscribe),
+    },
+    Endpoint {
+        verb: Verb::Post,
+        path: "/auth/ws-tickets",
+        access: Access::Anyone,
+        to: |route| route.to(tickets::create),
+    },
+    Endpoint {
+        verb: Verb::Get,
+        path: "/auth/api-keys",
+        access: Access::Person,
+        to: |route| route.to(api_keys::list),
+    },
+    Endpoint {
+        verb: Verb::Post,
+        path: "/auth/api-keys",
+        access: Access::Person,
+        to: |route| route.to(api_keys::create),
+    },
+    Endpoint {
+        verb: Verb::Delete,
+        path: "/auth/api-keys/{id}",
+        access: Access::Person,
+        to: |route| route.to(api_keys::revoke),
+    },
+    Endpoint {
+        verb: Verb::Post,
+        path: "/v1/auth/grant",
+        access: Access::Scope(Scope::Listen),
+        to: |route| route.to(grants::grant),
+    },
+    Endpoint {
+        verb: Verb::Get,
+        path: "/v1/auth/token",
+        access: Access::Anyone,
+        to: |route| route.to(grants::describe),
     },
     Endpoint { verb: Verb::Get, path: "/livez", access: Access::Open, to: |route| route.to(health::live) },
     Endpoint { verb: Verb::Get, path: "/readyz", access: Access::Open, to: |route| route.to(health::ready) },

@@ -6,6 +6,7 @@ use crate::http::cursor::CursorKey;
 use crate::http::limits::RateLimiter;
 use crate::http::origin::Origins;
 use crate::http::proxies::TrustedProxies;
+use crate::http::upload::UploadPlaces;
 use sottovoce_actors::dispatcher::JobHint;
 use sottovoce_actors::ports::bus::StatusBus;
 use sottovoce_actors::ports::clock::{Clock, Ids};
@@ -17,7 +18,6 @@ use sottovoce_actors::ports::media::MediaDecoder;
 use sottovoce_actors::ports::store::Store;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// Quotas and sizes of the REST surface.
 #[derive(Clone, Debug)]
@@ -26,10 +26,6 @@ pub struct HttpLimits {
     pub max_upload_bytes: u64,
     /// Longest audio, in seconds.
     pub max_audio_s: u64,
-    /// Uploads at the same time, of all accounts.
-    pub uploads_at_once: usize,
-    /// Uploads at the same time, of one account.
-    pub uploads_per_account: u64,
     /// An upload may be silent for so long.
     pub upload_idle: Duration,
     /// Slowest upload, measured over `upload_window` of waiting for the client; 0 switches it off.
@@ -88,6 +84,6 @@ pub struct HttpState {
     pub rates: Arc<RateLimiter>,
     /// Signs page cursors; one per data folder, so that cursors outlive a restart.
     pub cursor_key: CursorKey,
-    /// Places for uploads: `limits.uploads_at_once`.
-    pub uploads: Arc<Semaphore>,
+    /// Places for uploads.
+    pub uploads: UploadPlaces,
 }

@@ -2,17 +2,18 @@
 //! with a data folder and a key of its own.
 
 use sottovoce::app::Running;
-use sottovoce::auth::ApiKeySecret;
+use sottovoce::auth::access_token::{Behind, Token, TokenKeys, TokenUse};
+use sottovoce::auth::{ApiKeySecret, RefreshSecret};
 use sottovoce::config::{Config, Overrides, Surroundings};
 use sottovoce::files::LocalFiles;
 use sottovoce::storage;
 use sottovoce::system::{SystemClock, SystemIds};
 use sottovoce_actors::ports::clock::{Clock, Ids};
 use sottovoce_actors::ports::files::FileStore;
-use sottovoce_actors::ports::identity::NewApiKey;
+use sottovoce_actors::ports::identity::{NewApiKey, NewRefresh, NewSession, RevokeReason};
 use sottovoce_actors::ports::store::StorageRef;
 use sottovoce_actors::testkit::ScriptedEngine;
-use sottovoce_protocol::ids::{AccountId, ApiKeyId, JobId};
+use sottovoce_protocol::ids::{AccountId, ApiKeyId, JobId, RefreshTokenId, SessionId};
 use sottovoce_protocol::jobs::{JobStatus, JobView};
 use sottovoce_protocol::scope::Scopes;
 use sottovoce_protocol::transcript::Transcript;
@@ -39,6 +40,12 @@ pub struct TestApp {
     running: Running,
     config: Config,
     data_dir: TempDir,
+}
+
+/// A login.
+pub struct LoggedIn {
+    pub session: SessionId,
+    pub access_token: String,
 }
 
 impl TestApp {
@@ -101,6 +108,64 @@ impl TestApp {
         store.add_api_key(key).await.expect("key");
         index.close().await;
         secret.expose().to_owned()
+    }
+
+    /// Logs an account in, made if it is new, beside the running server.
+    pub async fn log_in(&self, email: &str) -> LoggedIn {
+        let index = storage::connect(self.config.storage.url.expose()).await.expect("index");
+        let (identity, ids, now) = (index.identity(), SystemIds, SystemClock.now());
+        let account = identity.ensure_account(email, AccountId::from_uuid(ids.uuid()), now).await;
+        let account = account.expect("account");
+        let secret = RefreshSecret::generate().expect("random");
+        let refresh = NewRefresh { id: RefreshTokenId::from_uuid(ids.uuid()), hash: secret.hash() };
+        let later = now.plus_ms(600_000);
+        let session = NewSession {
+            id: SessionId::from_uuid(ids.uuid()),
+            account,
+            refresh,
+            idle_expires_at: later,
+            absolute_expires_at: later,
+            now,
+        };
+        let owner = identity.open_session(session).await.expect("a login");
+        index.close().await;
+        let token = Token {
+            token_use: TokenUse::Access,
+            account,
+            behind: Behind::Session(owner.session),
+            epoch: owner.epoch,
+            expires_at: later,
+        };
+        let signing = std::fs::read(self.data_dir().join("secrets/jwt.key")).expect("the signing key");
+        let keys = TokenKeys::new("sottovoce", [("kept", signing.as_slice())]);
+        let access_token = keys.sign(&token, now, ids.uuid()).expect("signed");
+        LoggedIn { session: owner.session, access_token }
+    }
+
+    /// Ends a login beside the running server.
+    pub async fn end_login(&self, login: &LoggedIn) {
+        let index = storage::connect(self.config.storage.url.expose()).await.expect("index");
+        let (identity, now) = (index.identity(), SystemClock.now());
+        identity.revoke_session(login.session, RevokeReason::Logout, now).await.expect("revoked");
+        index.close().await;
+    }
+
+    /// Stops an account as its operator does.
+    pub async fn suspend(&self, email: &str) {
+        self.set_suspended(email, true).await;
+    }
+
+    /// Lets an account go on.
+    pub async fn resume(&self, email: &str) {
+        self.set_suspended(email, false).await;
+    }
+
+    async fn set_suspended(&self, email: &str, suspended: bool) {
+        let index = storage::connect(self.config.storage.url.expose()).await.expect("index");
+        let identity = index.identity();
+        let (account, _) = identity.account_by_email(email).await.expect("read").expect("an account");
+        identity.set_suspended(account.id, suspended, SystemClock.now()).await.expect("set");
+        index.close().await;
     }
 
     /// Returns the folder of database and objects.

@@ -4,7 +4,7 @@ use crate::app::{PATIENCE, TestApp};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use sottovoce_protocol::ids::JobId;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderName, HeaderValue, Request};
@@ -160,6 +160,20 @@ impl Client {
             }
         }
     }
+}
+
+/// Sends bytes that need be no proper request; returns the head of the answer.
+pub async fn plain(app: &TestApp, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(app.address).await.expect("connected");
+    stream.write_all(request).await.expect("written");
+    let mut answer = Vec::new();
+    while !answer.windows(4).any(|end| end == b"\r\n\r\n") {
+        let reading = stream.read_buf(&mut answer);
+        if tokio::time::timeout(PATIENCE, reading).await.expect("an answer").expect("read") == 0 {
+            break;
+        }
+    }
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// Returns a masked frame, as a client must send it, with these first bits (FIN and opcode).

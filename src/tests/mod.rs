@@ -7,6 +7,7 @@ mod hostile;
 mod live;
 mod real_models;
 mod shutdown;
+mod sockets;
 mod sound;
 mod status;
 mod tidy;

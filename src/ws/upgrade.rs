@@ -161,6 +161,7 @@ async fn with_ticket(
         credential: owner.credential,
         scopes: [door.scope].into_iter().collect(),
         signed_in: None,
+        is_derived: true,
         expires_at: owner.expires_at,
         only_job: owner.job,
     })

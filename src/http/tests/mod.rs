@@ -3,20 +3,22 @@
 mod artifacts;
 mod auth;
 mod contract;
+mod credentials;
 mod jobs;
 mod uploads;
 
 use crate::app::Running;
-use crate::auth::ApiKeySecret;
+use crate::auth::access_token::{Behind, Token, TokenKeys, TokenUse};
+use crate::auth::{ApiKeySecret, RefreshSecret};
 use crate::config::Config;
 use crate::storage;
 use crate::system::{SystemClock, SystemIds};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, multipart};
 use serde_json::Value;
 use sottovoce_actors::ports::clock::{Clock, Ids};
-use sottovoce_actors::ports::identity::NewApiKey;
+use sottovoce_actors::ports::identity::{NewApiKey, NewRefresh, NewSession};
 use sottovoce_actors::testkit::{ScriptedEngine, tone};
-use sottovoce_protocol::ids::{AccountId, ApiKeyId};
+use sottovoce_protocol::ids::{AccountId, ApiKeyId, RefreshTokenId, SessionId};
 use sottovoce_protocol::scope::Scopes;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -78,6 +80,37 @@ impl World {
         index.identity().add_api_key(key).await.unwrap();
         index.close().await;
         secret.expose().to_owned()
+    }
+
+    /// Logs an account in, made if it is new, beside the running server; returns an access token.
+    async fn log_in(&self, email: &str) -> String {
+        let (ids, now) = (SystemIds, SystemClock.now());
+        let index = storage::connect(self.config.storage.url.expose()).await.unwrap();
+        let identity = index.identity();
+        let account = identity.ensure_account(email, AccountId::from_uuid(ids.uuid()), now).await.unwrap();
+        let refresh = RefreshSecret::generate().unwrap();
+        let later = now.plus_ms(600_000);
+        let session = identity
+            .open_session(NewSession {
+                id: SessionId::from_uuid(ids.uuid()),
+                account,
+                refresh: NewRefresh { id: RefreshTokenId::from_uuid(ids.uuid()), hash: refresh.hash() },
+                idle_expires_at: later,
+                absolute_expires_at: later,
+                now,
+            })
+            .await
+            .unwrap();
+        index.close().await;
+        let secret = std::fs::read(self.config.data_dir.join("secrets/jwt.key")).unwrap();
+        let token = Token {
+            token_use: TokenUse::Access,
+            account,
+            behind: Behind::Session(session.session),
+            epoch: session.epoch,
+            expires_at: later,
+        };
+        TokenKeys::new("sottovoce", [("kept", secret.as_slice())]).sign(&token, now, ids.uuid()).unwrap()
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

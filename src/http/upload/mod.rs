@@ -5,11 +5,13 @@ mod idempotency;
 mod pace;
 mod params;
 mod pending;
+mod places;
 mod probe;
 mod receive;
 
 use crate::http::error::ApiError;
 use crate::http::guard::{Guarded, JobsWrite};
+use crate::http::limits::Rate;
 use crate::http::state::HttpState;
 use crate::http::view::view;
 use actix_web::http::header;
@@ -19,6 +21,8 @@ use sottovoce_actors::job::{announce, state_of};
 use sottovoce_actors::ports::store::{NewJob, StoreError, Submitted};
 use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::ids::JobId;
+
+pub use places::UploadPlaces;
 
 const REPLAYED: &str = "idempotent-replayed";
 
@@ -30,7 +34,9 @@ pub async fn submit(
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, ApiError> {
     (state.ready)().map_err(|reason| ApiError::new(ErrorCode::ShuttingDown, reason).closing())?;
-    let _place = state.uploads.try_acquire().map_err(|_| {
+    let account = caller.caller.account;
+    state.rates.count(Rate::Submit, account, state.clock.now()).map_err(ApiError::closing)?;
+    let _place = state.uploads.take(account).ok_or_else(|| {
         ApiError::new(ErrorCode::RateLimited, "too many uploads at once; try again").retry_after(5).closing()
     })?;
     let key = idempotency::key_of(&request).map_err(ApiError::closing)?;
@@ -41,7 +47,7 @@ pub async fn submit(
     let idempotency = key.map(|key| idempotency::of(&state, key, &request, &upload));
     let job = NewJob {
         id,
-        account: caller.caller.account,
+        account,
         params: upload.params,
         input: upload.object.name().clone(),
         file_name: upload.file_name,
