@@ -1,12 +1,14 @@
 //! Security headers on every answer, and CORS by the one origin policy.
 
 use crate::http::origin::Origins;
+use crate::http::state::HttpState;
 use actix_cors::Cors;
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
+use actix_web::web::Data;
 use std::sync::Arc;
 
 const SECURE: [(HeaderName, HeaderValue); 6] = [
@@ -21,12 +23,19 @@ const SECURE: [(HeaderName, HeaderValue); 6] = [
     ),
 ];
 
+/// A year. Sent where the public address is https only.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
 /// Adds what a handler did not set itself.
 pub async fn secure<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
+    let behind_tls = request.app_data::<Data<HttpState>>().is_some_and(|state| state.auth.secure_cookies);
     let mut response = next.call(request).await?;
+    if behind_tls {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+    }
     for (name, value) in SECURE {
         if !response.headers().contains_key(&name) {
             response.headers_mut().insert(name, value);

@@ -4,7 +4,7 @@ use super::{World, assert_problem};
 use crate::http::openapi::DOCUMENT;
 use crate::http::routes::{Access, ENDPOINTS};
 use actix_web::test;
-use reqwest::Method;
+use reqwest::{Method, Response};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -45,18 +45,88 @@ async fn unknown_paths_and_methods_are_problems() {
     world.stop().await;
 }
 
+/// Asserts what every answer carries, whatever it says.
+fn assert_secure(response: &Response, behind_tls: bool) {
+    let headers = response.headers();
+    let what = format!("{} {headers:?}", response.url());
+    assert_eq!(headers["x-content-type-options"], "nosniff", "{what}");
+    assert_eq!(headers["referrer-policy"], "no-referrer", "{what}");
+    assert_eq!(headers["x-frame-options"], "DENY", "{what}");
+    assert_eq!(headers["cross-origin-resource-policy"], "same-origin", "{what}");
+    let policy = headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{what}");
+    assert!(!policy.contains("unsafe"), "{what}");
+    assert_eq!(headers.contains_key("strict-transport-security"), behind_tls, "{what}");
+    assert!(!headers.contains_key("server") && !headers.contains_key("x-powered-by"), "{what}");
+}
+
 #[test]
-async fn every_answer_carries_an_id_and_the_security_headers() {
+async fn every_answer_of_every_route_carries_an_id_and_the_security_headers() {
+    for behind_tls in [false, true] {
+        let world = World::start_with(Default::default(), |config| {
+            if behind_tls {
+                config.http.public_url = "https://captions.example.org".into();
+            }
+        })
+        .await;
+        let mut ids = BTreeSet::new();
+        let mut statuses = BTreeSet::new();
+        let id = "01920000-0000-7000-8000-000000000000";
+        let paths = ENDPOINTS.iter().map(|end| end.path.replace("{id}", id).replace("{kind}", "json"));
+        for path in paths.chain(["/nowhere".into(), "/mobile-auth/login".into(), "/saas/jobs/x".into()]) {
+            for method in
+                [Method::GET, Method::POST, Method::DELETE, Method::PUT, Method::OPTIONS, Method::TRACE]
+            {
+                for credential in [None, Some(&world.key)] {
+                    let mut request = world.client.request(method.clone(), format!("{}{path}", world.base));
+                    if let Some(key) = credential {
+                        request = request.bearer_auth(key);
+                    }
+                    let response = request.send().await.unwrap();
+                    assert_secure(&response, behind_tls);
+                    assert!(ids.insert(response.headers()["x-request-id"].to_str().unwrap().to_owned()));
+                    statuses.insert(response.status().as_u16());
+                }
+            }
+        }
+        for status in [200, 401, 403, 404, 405, 426] {
+            assert!(statuses.contains(&status), "{status} was not met: {statuses:?}");
+        }
+        world.stop().await;
+    }
+}
+
+#[test]
+async fn what_is_no_static_file_is_not_stored() {
     let world = World::start().await;
-    let mut ids = BTreeSet::new();
-    for path in ["/livez", "/readyz", "/openapi.json", "/saas/jobs", "/nowhere", "/saas/jobs/x"] {
-        let response = world.get(path).await;
-        let headers = response.headers();
-        assert!(ids.insert(headers["x-request-id"].to_str().unwrap().to_owned()));
-        assert_eq!(headers["x-content-type-options"], "nosniff");
-        assert_eq!(headers["cache-control"], "no-store");
-        assert_eq!(headers["x-frame-options"], "DENY");
-        assert!(headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+    for path in ["/livez", "/openapi.json", "/saas/jobs", "/nowhere", "/v1/auth/token", "/auth/api-keys"] {
+        assert_eq!(world.get(path).await.headers()["cache-control"], "no-store", "{path}");
+    }
+    world.stop().await;
+}
+
+/// The owner's rule: nothing is ever found there.
+#[test]
+async fn nothing_is_found_under_mobile_auth() {
+    let world = World::start().await;
+    let person = world.log_in("ada@example.test").await;
+    for path in [
+        "/mobile-auth",
+        "/mobile-auth/",
+        "/mobile-auth/login",
+        "/mobile-auth/token/refresh",
+        "/mobile-auth/%2e",
+    ] {
+        for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"] {
+            for credential in [None, Some(&world.key), Some(&person)] {
+                let method = Method::from_bytes(method.as_bytes()).unwrap();
+                let mut request = world.client.request(method.clone(), format!("{}{path}", world.base));
+                if let Some(credential) = credential {
+                    request = request.bearer_auth(credential);
+                }
+                assert_eq!(request.send().await.unwrap().status(), 404, "{method} {path}");
+            }
+        }
     }
     world.stop().await;
 }

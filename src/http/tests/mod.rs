@@ -4,6 +4,7 @@ mod artifacts;
 mod auth;
 mod contract;
 mod credentials;
+mod foreign;
 mod jobs;
 mod uploads;
 
