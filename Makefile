@@ -37,7 +37,8 @@ models: release
 run: setup
 	$(SOTTOVOCE) demo $(ARGS)
 
-setup-test: setup $(TOOLS)/nextest.stamp $(TOOLS)/deepgram-4/pinned.txt $(TOOLS)/deepgram-7/pinned.txt
+setup-test: setup $(TOOLS)/nextest.stamp $(TOOLS)/deepgram-4/pinned.txt $(TOOLS)/deepgram-7/pinned.txt \
+    $(TOOLS)/schemathesis/pinned.txt
 	$(SOTTOVOCE) models pull test-speech
 
 $(TOOLS)/nextest.stamp:
@@ -45,8 +46,8 @@ $(TOOLS)/nextest.stamp:
 	cargo nextest --version >$@ 2>/dev/null || cargo install --locked --root $(TOOLS) cargo-nextest@$(NEXTEST_VERSION)
 	cargo nextest --version >$@
 
-# Real clients, each with what it needs in a folder of its own; the stamp is the list that was installed.
-$(TOOLS)/deepgram-%/pinned.txt: src/tests/clients/deepgram-%.txt
+# Real clients and testers from PyPI, each with what it needs in a folder of its own; the stamp is the list that was installed.
+$(TOOLS)/%/pinned.txt: src/tests/clients/%.txt
 	rm -rf $(@D)
 	python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-warn-conflicts \
 	    --no-deps --target $(@D) --requirement $<

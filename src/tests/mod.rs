@@ -4,6 +4,7 @@ mod app;
 mod client;
 mod contract;
 mod hostile;
+mod document;
 mod live;
 mod real_models;
 mod shutdown;
