@@ -143,7 +143,7 @@ impl Config {
 
     fn check(&self, checker: &mut Checker<'_>) {
         self.http.check(checker);
-        self.storage.check(checker);
+        self.storage.check(checker, self.mode);
         self.files.check(checker);
         self.bus.check(checker);
         self.models.check(checker);

@@ -6,16 +6,26 @@ use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType};
 
 /// Number, name, text; the same numbers exist for every database (`migrations/README.md`).
 const SQLITE: &[(i64, &str, &str)] = &[(1, "index", include_str!("../../migrations/sqlite/0001_index.sql"))];
+const POSTGRES: &[(i64, &str, &str)] = &[(1, "index", include_str!("../../migrations/postgres/0001_index.sql"))];
 
 /// Where a database keeps what was applied to it.
 const TABLE: &str = "_sqlx_migrations";
 
 /// Returns the SQLite migrations, in order.
 pub fn sqlite() -> Vec<Migration> {
+    numbered(SQLITE)
+}
+
+/// Returns the PostgreSQL migrations, in order.
+pub fn postgres() -> Vec<Migration> {
+    numbered(POSTGRES)
+}
+
+fn numbered(steps: &[(i64, &'static str, &'static str)]) -> Vec<Migration> {
     let migration = |(number, name, text): &(i64, &'static str, &'static str)| {
         Migration::new(*number, (*name).into(), MigrationType::Simple, text.into_sql_str(), false)
     };
-    SQLITE.iter().map(migration).collect()
+    steps.iter().map(migration).collect()
 }
 
 /// Applies what is missing, after checking that what is there is ours. A loop of our own instead of `Migrator::run`, whose

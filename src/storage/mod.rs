@@ -1,5 +1,5 @@
 //! Adapters of the index port. The verbs (`accounts`, `jobs`, `leases`, `endings`, `garbage`) are written once against
-//! [`database::Tx`]; a database adds its connection, its lock clauses and its migrations (`sqlite`). Content never
+//! [`database::Tx`]; a database adds its connection, its lock clauses and its migrations (`sqlite`, `postgres`). Content never
 //! comes here.
 
 mod accounts;
@@ -10,6 +10,7 @@ mod jobs;
 mod leases;
 mod migrations;
 mod open;
+mod postgres;
 mod rows;
 mod sqlite;
 mod store;

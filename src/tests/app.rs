@@ -79,7 +79,7 @@ impl TestApp {
 
     /// Makes a key, and its account if it is new.
     pub async fn new_key(&self, email: &str) -> String {
-        let index = storage::connect(self.config.storage.url.expose()).await.expect("index");
+        let index = storage::connect(&self.config.storage).await.expect("index");
         let store = index.store();
         let now = SystemClock.now();
         let account =
@@ -228,7 +228,7 @@ pub fn config(data_dir: &Path, settings: &[(&str, &str)]) -> Config {
 /// Returns the objects of a stopped server's data folder that nothing in its index names.
 pub async fn orphans(data_dir: &Path) -> Vec<StorageRef> {
     let config = config(data_dir, &[]);
-    let index = storage::connect(config.storage.url.expose()).await.expect("index");
+    let index = storage::connect(&config.storage).await.expect("index");
     let files = LocalFiles::open(data_dir.join("objects")).await.expect("objects");
     let names = files.list(None, 100_000, 0).await.expect("listed");
     assert!(!names.is_empty(), "the objects are where they were looked for");

@@ -54,7 +54,7 @@ impl World {
 
     /// Makes a key of the account with this e-mail, beside the running server.
     async fn make_key(&self, email: &str) -> String {
-        let index = storage::connect(self.config.storage.url.expose()).await.unwrap();
+        let index = storage::connect(&self.config.storage).await.unwrap();
         let (ids, now) = (SystemIds, SystemClock.now());
         let account = AccountId::from_uuid(ids.uuid());
         let account = index.store().ensure_account(email, account, now).await.unwrap();

@@ -20,6 +20,10 @@ impl Fixture for MemoryFixture {
         Arc::new(self.0.clone())
     }
 
+    async fn another(&self) -> Arc<dyn Store> {
+        self.store()
+    }
+
     async fn reopen(&mut self) {}
 }
 
