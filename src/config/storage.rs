@@ -43,7 +43,8 @@ impl StorageConfig {
             Some(("sqlite", _)) => {}
             Some(("postgres" | "postgresql", _)) => check_postgres(self.url.expose(), checker, mode),
             _ => checker.require("storage.url", false, || {
-                "its scheme is not known; use sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE".into()
+                "its scheme is not known; use sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE"
+                    .into()
             }),
         }
         checker.within("storage.max_connections", u64::from(self.max_connections), 1, 1000);
@@ -62,7 +63,8 @@ fn check_postgres(text: &str, checker: &mut Checker<'_>, mode: Mode) {
         format!("it must name a user and a database; {FORM}")
     });
     for (option, _) in url.query_pairs() {
-        let known = URL_OPTIONS.contains(&&*option) || (option.starts_with("options[") && option.ends_with(']'));
+        let known =
+            URL_OPTIONS.contains(&&*option) || (option.starts_with("options[") && option.ends_with(']'));
         checker.require("storage.url", known, || {
             format!("`{option}` is no option that it may have; the options are {}", URL_OPTIONS.join(", "))
         });

@@ -40,10 +40,10 @@ macro_rules! hold_job_sql {
 }
 pub(crate) use hold_job_sql;
 
+const FORGET_OWN_KEY: &str = "DELETE FROM idempotency_keys WHERE user_id=$1 AND key=$2 AND expires_at<=$3";
 const REMEMBER_KEY: &str = "INSERT INTO idempotency_keys (user_id, key, request_hash, created_at, expires_at) \
      VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
-const KNOWN_KEY: &str =
-    "SELECT request_hash, job_id FROM idempotency_keys WHERE user_id=$1 AND key=$2 AND expires_at>$3";
+const KNOWN_KEY: &str = "SELECT request_hash, job_id FROM idempotency_keys WHERE user_id=$1 AND key=$2";
 const KEY_MEANS_JOB: &str = "UPDATE idempotency_keys SET job_id=$3 WHERE user_id=$1 AND key=$2";
 const QUEUED_OF_ACCOUNT: &str = "SELECT COUNT(*) AS n FROM jobs WHERE user_id=$1 AND status='queued'";
 const QUEUED: &str = "SELECT COUNT(*) AS n FROM jobs WHERE status='queued'";
@@ -131,6 +131,8 @@ async fn remember_key(
     idempotency: &Idempotency,
     now: EpochMs,
 ) -> Result<Option<JobId>, StoreError> {
+    // Its own key first, as long as it holds nobody else's: of two that forget each other's, each would wait for the other.
+    tx.execute(FORGET_OWN_KEY, &[account.into(), (&idempotency.key).into(), now.into()]).await?;
     let forget = tx.dialect().forget_keys;
     tx.execute(forget, &[now.into()]).await?;
     let args = [
@@ -143,9 +145,8 @@ async fn remember_key(
     if tx.execute(REMEMBER_KEY, &args).await? == 1 {
         return Ok(None);
     }
-    let args = [account.into(), (&idempotency.key).into(), now.into()];
-    // Expired, and another transaction failed to forget it a moment ago (PostgreSQL only).
-    let known = fetch_one(tx, KNOWN_KEY, &args).await?;
+    let known = fetch_one(tx, KNOWN_KEY, &[account.into(), (&idempotency.key).into()]).await?;
+    // Forgotten between the two statements by a server whose clock is ahead (PostgreSQL only).
     let known =
         known.ok_or_else(|| StoreError::Unavailable("the idempotency key expired just now".into()))?;
     if rows::text(&*known, "request_hash")? != idempotency.request_hash {

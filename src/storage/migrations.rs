@@ -6,7 +6,8 @@ use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType};
 
 /// Number, name, text; the same numbers exist for every database (`migrations/README.md`).
 const SQLITE: &[(i64, &str, &str)] = &[(1, "index", include_str!("../../migrations/sqlite/0001_index.sql"))];
-const POSTGRES: &[(i64, &str, &str)] = &[(1, "index", include_str!("../../migrations/postgres/0001_index.sql"))];
+const POSTGRES: &[(i64, &str, &str)] =
+    &[(1, "index", include_str!("../../migrations/postgres/0001_index.sql"))];
 
 /// Where a database keeps what was applied to it.
 const TABLE: &str = "_sqlx_migrations";
@@ -51,4 +52,18 @@ pub async fn apply(connection: &mut impl Migrate, ours: &[Migration]) -> Result<
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_databases_take_the_same_steps_in_order() {
+        let steps = |list: &[(i64, &'static str, &'static str)]| -> Vec<(i64, &'static str)> {
+            list.iter().map(|(number, name, _)| (*number, *name)).collect()
+        };
+        assert_eq!(steps(SQLITE), steps(POSTGRES));
+        assert!(SQLITE.iter().map(|step| step.0).eq(1..=SQLITE.len() as i64), "a number is missing");
+    }
 }

@@ -5,6 +5,7 @@ mod client;
 mod contract;
 mod hostile;
 mod live;
+mod postgres;
 mod real_models;
 mod shutdown;
 mod sound;

@@ -2,6 +2,7 @@
 # Runs a command beside a PostgreSQL server of its own, on a free loopback port, that ends with it:
 #
 #   src/tests/with_postgres.sh cargo nextest run
+#   src/tests/with_postgres.sh --check           only says what is missing, if anything
 #
 # The command finds SOTTOVOCE_TEST_POSTGRES_URL (a superuser's) and SOTTOVOCE_TEST_POSTGRES_CA (the certificate that the
 # server shows). The server keeps nothing and does not sync: for tests only.
@@ -20,6 +21,7 @@ for initdb in $(ls -d /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb 2
 done
 [ -n "$bin" ] || fail "no initdb found; install PostgreSQL 12 or newer (\`make setup-test\` does on Debian, as root)"
 command -v openssl >/dev/null || fail "no openssl found; install it"
+[ "$*" != --check ] || exit 0
 
 home=$(mktemp -d)
 # PostgreSQL refuses to run as root.

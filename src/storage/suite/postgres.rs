@@ -203,7 +203,8 @@ async fn tls_is_spoken_and_the_certificate_checked() {
 
 #[tokio::test]
 async fn what_cannot_be_opened_is_told_without_the_password() {
-    let (start, rest) = variable(URL).split_once("://").map(|(s, r)| (s.to_owned(), r.to_owned())).expect("URL");
+    let (start, rest) =
+        variable(URL).split_once("://").map(|(s, r)| (s.to_owned(), r.to_owned())).expect("URL");
     let place = rest.split_once('@').expect("user").1.to_owned();
     for url in [
         format!("{start}://tester:hunter2@{place}"),
