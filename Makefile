@@ -1,4 +1,5 @@
-# Everything one does with Sottovoce. Needs cargo, npm, python3 with pip, make and a C compiler; nothing else.
+# Everything one does with Sottovoce. Needs cargo, npm, python3 with pip, make and a C compiler; the tests need PostgreSQL,
+# which setup-test installs on Debian as root.
 #
 #   make setup   what `make run` needs: the binary, the models (fetched and converted); quick the second time
 #   make run     the server on the embedded default, showing live captions and a batch job of a sample; Ctrl-C stops it
@@ -10,7 +11,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := run
-.PHONY: setup setup-test run test lint audit fmt bench soak release models
+.PHONY: setup setup-test run test lint audit fmt bench soak release models postgres
 
 TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 SOTTOVOCE := $(TARGET_DIR)/release/sottovoce
@@ -37,14 +38,12 @@ models: release
 run: setup
 	$(SOTTOVOCE) demo $(ARGS)
 
-setup-test: setup $(TOOLS)/nextest.stamp $(TOOLS)/deepgram-4/pinned.txt $(TOOLS)/deepgram-7/pinned.txt \
-    $(TOOLS)/schemathesis/pinned.txt
-	$(SOTTOVOCE) models pull test-speech
-
-$(TOOLS)/nextest.stamp:
-	mkdir -p $(TOOLS)
-	cargo nextest --version >$@ 2>/dev/null || cargo install --locked --root $(TOOLS) cargo-nextest@$(NEXTEST_VERSION)
-	cargo nextest --version >$@
+# A server for the tests to start: see src/tests/with_postgres.sh, which also says whether there is one.
+postgres:
+	@src/tests/with_postgres.sh --check 2>/dev/null || { \
+	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends postgresql openssl; \
+	    fi; src/tests/with_postgres.sh --check; }
 
 # Real clients and testers from PyPI, each with what it needs in a folder of its own; the stamp is the list that was installed.
 $(TOOLS)/%/pinned.txt: src/tests/clients/%.txt
@@ -55,7 +54,7 @@ $(TOOLS)/%/pinned.txt: src/tests/clients/%.txt
 
 test: setup-test
 	SOTTOVOCE_TEST_MODELS_DIR='$(MODELS_DIR)' SOTTOVOCE_TEST_TOOLS_DIR='$(TOOLS)' \
-	    cargo nextest run --workspace --locked $(TESTS)
+	    src/tests/with_postgres.sh cargo nextest run --workspace --locked $(TESTS)
 
 lint: $(TOOLS)/deny.stamp
 	cargo fmt --all --check

@@ -66,7 +66,7 @@ impl Ports {
     /// # Errors
     /// See [`PortsError`].
     pub async fn open(config: &Config, engine: Arc<dyn Engine>) -> Result<Self, PortsError> {
-        let index = storage::connect(config.storage.url.expose()).await?;
+        let index = storage::connect(&config.storage).await?;
         let files = LocalFiles::open(file_root(config.files.url.expose())?).await?;
         if config.bus.url.expose() != "local:" {
             let scheme = scheme_of(config.bus.url.expose());

@@ -33,7 +33,7 @@ pub(super) async fn demo(mut config: Config) -> Result<(), Failure> {
         config.telemetry.log = "warn".into();
     }
     let sample = sample(&config)?;
-    let index = storage::connect(config.storage.url.expose()).await.map_err(Failure::of)?;
+    let index = storage::connect(&config.storage).await.map_err(Failure::of)?;
     let first = first_key(&*index.identity(), &SystemIds, &SystemClock).await.map_err(Failure::of)?;
 
     let told = Cell::new(false);

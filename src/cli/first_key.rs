@@ -43,6 +43,7 @@ pub async fn first_key(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
     use crate::storage;
     use crate::system::{SystemClock, SystemIds};
     use sottovoce_actors::ports::store::StoreError;
@@ -50,8 +51,8 @@ mod tests {
     #[tokio::test]
     async fn there_is_one_first_key_and_a_passing_key_does_not_count() {
         let folder = tempfile::TempDir::new().expect("temporary folder");
-        let url = format!("sqlite:{}/sottovoce.db", folder.path().display());
-        let index = storage::connect(&url).await.expect("index");
+        let config = Config::for_tests(folder.path().join("data"), folder.path().join("models"));
+        let index = storage::connect(&config.storage).await.expect("index");
         let (store, now) = (index.identity(), SystemClock.now());
 
         let expires = Some(now.plus_ms(60_000));

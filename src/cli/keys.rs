@@ -85,7 +85,7 @@ pub(super) async fn run(command: KeysCommand, config: Config) -> Result<(), Fail
     if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
         return Err(Failure::Usage(format!("--name must be 1 to {MAX_NAME_CHARS} printable characters")));
     }
-    let index = storage::connect(config.storage.url.expose()).await.map_err(Failure::of)?;
+    let index = storage::connect(&config.storage).await.map_err(Failure::of)?;
     let made = make_key(&*index.identity(), &SystemIds, SystemClock.now(), &email, &name, None).await;
     index.close().await;
     let made = made.map_err(Failure::of)?;

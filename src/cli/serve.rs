@@ -9,7 +9,7 @@ use crate::system::{SystemClock, SystemIds};
 ///
 /// Standard output gets the key, and `serving at URL` once requests are answered; logs go to standard error.
 pub(super) async fn serve(config: Config) -> Result<(), Failure> {
-    let index = storage::connect(config.storage.url.expose()).await.map_err(Failure::of)?;
+    let index = storage::connect(&config.storage).await.map_err(Failure::of)?;
     let first = first_key(&*index.identity(), &SystemIds, &SystemClock).await.map_err(Failure::of);
     index.close().await;
     if let Some(first) = first? {

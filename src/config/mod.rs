@@ -158,7 +158,7 @@ impl Config {
         self.auth.check(self.mode, self.smtp.is_on(), checker);
         self.oidc.check(self.mode, &self.http.public_url, checker);
         self.smtp.check(checker);
-        self.storage.check(checker);
+        self.storage.check(checker, self.mode);
         self.files.check(checker);
         self.bus.check(checker);
         self.models.check(checker);

@@ -121,6 +121,52 @@ fn secrets_are_never_printed() {
     assert!(!format!("{config:?}").contains("hunter2"));
 }
 
+fn storage_defects(mode: &str, url: &str) -> Vec<String> {
+    let env = surroundings(&[("SOTTOVOCE_MODE", mode), ("SOTTOVOCE__STORAGE__URL", url)]);
+    match Config::load_in(&Overrides::default(), &env) {
+        Ok(_) => Vec::new(),
+        Err(defects) => lines(&defects),
+    }
+}
+
+#[test]
+fn a_postgres_url_says_all_that_matters() {
+    for url in [
+        "postgres://sv:hunter2@db.example:5432/sottovoce",
+        "postgresql://sv:hunter2@[::1]/sottovoce?sslmode=verify-full&sslrootcert=/etc/ca.pem",
+        "postgres://sv:hunter2@db/x?options[search_path]=captions&application_name=a",
+    ] {
+        for mode in ["embedded", "production"] {
+            assert_eq!(storage_defects(mode, url), [String::new(); 0], "{url} {mode}");
+        }
+    }
+    for (url, told) in [
+        ("postgres://sv:hunter2@db", "must name a user and a database"),
+        ("postgres://db/sottovoce", "must name a user and a database"),
+        ("postgres://sv:hunter2@db:port/x", "is no URL"),
+        ("postgres:hunter2", "must name a user and a database"),
+        ("postgres://sv@db/x?pasword=hunter2", "`pasword` is no option"),
+        ("postgres://sv@db/x?password=hunter2", "`password` is no option"),
+    ] {
+        let lines = storage_defects("embedded", url);
+        assert_eq!(lines.len(), 1, "{url}: {lines:?}");
+        assert!(lines[0].contains(told) && !lines[0].contains("hunter2"), "{url}: {lines:?}");
+    }
+}
+
+#[test]
+fn production_wants_a_password_that_nobody_guesses() {
+    for user in ["sv", "sv:", "sv:postgres", "sv:password"] {
+        let url = format!("postgres://{user}@db/sottovoce");
+        assert_eq!(storage_defects("embedded", &url), [String::new(); 0], "{url}");
+        let lines = storage_defects("production", &url);
+        assert_eq!(lines.len(), 1, "{url}: {lines:?}");
+        assert!(
+            lines[0].starts_with("storage.url (from SOTTOVOCE__STORAGE__URL): in production its password")
+        );
+    }
+}
+
 #[test]
 fn a_missing_file_and_a_wrong_mode_are_defects() {
     let overrides = Overrides { config_file: Some("/nonexistent/s.toml".into()), ..Overrides::default() };

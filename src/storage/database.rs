@@ -56,9 +56,16 @@ pub trait Database: Send + Sync + 'static {
     async fn close(&self);
 }
 
-/// The statements whose text differs: those that pick rows which nobody else may pick at the same time.
+/// The statements whose text differs, by a lock clause: those that pick rows which nobody else may pick at the same time,
+/// and those that read what the rest of the transaction rests on. Empty for a database whose writers come one by one.
 #[derive(Debug)]
 pub struct Dialect {
+    /// Holds an account, so that its submissions come one by one ([`crate::storage::jobs`]).
+    pub hold_account: &'static str,
+    /// Forgets the idempotency keys that have expired ([`crate::storage::jobs`]).
+    pub forget_keys: &'static str,
+    /// Reads and holds a job that is to be deleted ([`crate::storage::jobs`]).
+    pub hold_job: &'static str,
     /// Claims the next due job ([`crate::storage::leases`]).
     pub claim: &'static str,
     /// Takes over dead leases ([`crate::storage::leases`]).

@@ -9,10 +9,13 @@ use sottovoce_protocol::ids::JobId;
 const OFFERED_AGAIN_AFTER_MS: i64 = 60_000;
 
 /// Takes what is due and puts it off, so that two sweepers do not meet and one that cannot be deleted blocks no other.
+/// What is named is left alone: where transactions run side by side, an object may be thrown away while it is being named.
 macro_rules! take_garbage_sql {
     ($lock:literal) => {
         concat!(
             "WITH c AS MATERIALIZED (SELECT storage_ref AS cref FROM storage_gc WHERE due_at<=$1 \
+             AND NOT EXISTS (SELECT 1 FROM artifacts WHERE artifacts.storage_ref=storage_gc.storage_ref) \
+             AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.input_ref=storage_gc.storage_ref) \
              ORDER BY due_at, storage_ref LIMIT $3 ",
             $lock,
             ") UPDATE storage_gc SET due_at=$2, attempts=attempts+1 FROM c WHERE storage_gc.storage_ref=c.cref \
@@ -71,7 +74,9 @@ pub async fn throw_artifacts(tx: &mut dyn Tx, job: JobId, now: EpochMs) -> Resul
     Ok(())
 }
 
-pub async fn add(tx: &mut dyn Tx, objects: Vec<StorageRef>, due_at: EpochMs) -> Result<(), StoreError> {
+pub async fn add(tx: &mut dyn Tx, mut objects: Vec<StorageRef>, due_at: EpochMs) -> Result<(), StoreError> {
+    // One order for all callers, so that no two wait for each other.
+    objects.sort_unstable();
     for object in objects {
         throw(tx, &object.0, Reason::Lost, due_at).await?;
     }

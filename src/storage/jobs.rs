@@ -12,7 +12,35 @@ use sottovoce_protocol::ids::{AccountId, JobId};
 use sottovoce_protocol::jobs::JobStatus;
 use std::collections::HashMap;
 
-const FORGET_EXPIRED_KEYS: &str = "DELETE FROM idempotency_keys WHERE expires_at<=$1";
+/// Submissions of one account come one by one: otherwise two could each find the last place in its queue free.
+macro_rules! hold_account_sql {
+    ($lock:literal) => {
+        concat!("SELECT id FROM users WHERE id=$1 ", $lock)
+    };
+}
+pub(crate) use hold_account_sql;
+
+/// Keys of all accounts; those that another transaction is forgetting already are left to it.
+macro_rules! forget_keys_sql {
+    ($lock:literal) => {
+        concat!(
+            "WITH c AS MATERIALIZED (SELECT user_id AS cuser, key AS ckey FROM idempotency_keys WHERE expires_at<=$1 ",
+            $lock,
+            ") DELETE FROM idempotency_keys WHERE (user_id, key) IN (SELECT cuser, ckey FROM c)"
+        )
+    };
+}
+pub(crate) use forget_keys_sql;
+
+/// Held to the end of the transaction, so that the job cannot slip from one state that is looked for into another.
+macro_rules! hold_job_sql {
+    ($lock:literal) => {
+        concat!("SELECT user_id, status, status_seq, input_ref FROM jobs WHERE id=$1 AND user_id=$2 ", $lock)
+    };
+}
+pub(crate) use hold_job_sql;
+
+const FORGET_OWN_KEY: &str = "DELETE FROM idempotency_keys WHERE user_id=$1 AND key=$2 AND expires_at<=$3";
 const REMEMBER_KEY: &str = "INSERT INTO idempotency_keys (user_id, key, request_hash, created_at, expires_at) \
      VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
 const KNOWN_KEY: &str = "SELECT request_hash, job_id FROM idempotency_keys WHERE user_id=$1 AND key=$2";
@@ -50,7 +78,6 @@ const CANCEL_RUNNING: &str = "UPDATE jobs SET cancel_requested_at=$3, status_seq
      WHERE id=$1 AND user_id=$2 AND status='processing' AND cancel_requested_at IS NULL RETURNING user_id, status_seq";
 const DELETE_ENDED: &str = "UPDATE jobs SET deleted_at=$3, status_seq=status_seq+1 \
      WHERE id=$1 AND user_id=$2 AND status IN ('done','failed') AND deleted_at IS NULL RETURNING user_id, status_seq";
-const TO_DELETE: &str = "SELECT user_id, status, status_seq, input_ref FROM jobs WHERE id=$1 AND user_id=$2";
 
 async fn count(tx: &mut dyn Tx, sql: &'static str, args: &[Value]) -> Result<u64, StoreError> {
     match fetch_one(tx, sql, args).await? {
@@ -64,6 +91,8 @@ fn params_json<T: serde::Serialize>(params: &T) -> Result<String, StoreError> {
 }
 
 pub async fn submit(tx: &mut dyn Tx, new: NewJob) -> Result<Submitted, StoreError> {
+    let hold = tx.dialect().hold_account;
+    fetch_one(tx, hold, &[new.account.into()]).await?.ok_or(StoreError::NotFound)?;
     if let Some(idempotency) = &new.idempotency
         && let Some(earlier) = remember_key(tx, new.account, idempotency, new.now).await?
     {
@@ -102,7 +131,10 @@ async fn remember_key(
     idempotency: &Idempotency,
     now: EpochMs,
 ) -> Result<Option<JobId>, StoreError> {
-    tx.execute(FORGET_EXPIRED_KEYS, &[now.into()]).await?;
+    // Its own key first, as long as it holds nobody else's: of two that forget each other's, each would wait for the other.
+    tx.execute(FORGET_OWN_KEY, &[account.into(), (&idempotency.key).into(), now.into()]).await?;
+    let forget = tx.dialect().forget_keys;
+    tx.execute(forget, &[now.into()]).await?;
     let args = [
         account.into(),
         (&idempotency.key).into(),
@@ -114,7 +146,7 @@ async fn remember_key(
         return Ok(None);
     }
     let known = fetch_one(tx, KNOWN_KEY, &[account.into(), (&idempotency.key).into()]).await?;
-    // Forgotten by another transaction between the two statements (PostgreSQL only).
+    // Forgotten between the two statements by a server whose clock is ahead (PostgreSQL only).
     let known =
         known.ok_or_else(|| StoreError::Unavailable("the idempotency key expired just now".into()))?;
     if rows::text(&*known, "request_hash")? != idempotency.request_hash {
@@ -174,7 +206,8 @@ pub async fn delete(
 ) -> Result<(Deleted, Changed), StoreError> {
     let owned = [id.into(), account.into()];
     let change = [id.into(), account.into(), now.into()];
-    let before = fetch_one(tx, TO_DELETE, &owned).await?.ok_or(StoreError::NotFound)?;
+    let hold = tx.dialect().hold_job;
+    let before = fetch_one(tx, hold, &owned).await?.ok_or(StoreError::NotFound)?;
     if let Some(row) = fetch_one(tx, DELETE_QUEUED, &change).await? {
         if let Some(input) = before.opt_text("input_ref")? {
             garbage::throw(tx, &input, Reason::Input, now).await?;

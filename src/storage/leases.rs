@@ -9,12 +9,15 @@ use sottovoce_protocol::ids::{JobId, NodeId};
 
 /// Picks the account whose job waits longest, then that account's first job by its own priorities. The join with a
 /// materialised CTE, not `IN (SELECT … LIMIT 1)`: PostgreSQL may run that subquery once per row and claim the whole queue.
+/// The longest waiting job is locked too: another claim at the same time goes by the next one, so that it does not look
+/// for work in a queue whose only job is just being taken.
 macro_rules! claim_sql {
     ($lock:literal) => {
         concat!(
             "WITH c AS MATERIALIZED (SELECT id AS cid FROM jobs WHERE status='queued' AND run_at<=$1 AND user_id=\
-             (SELECT user_id FROM jobs WHERE status='queued' AND run_at<=$1 ORDER BY run_at, id LIMIT 1) \
-             ORDER BY priority DESC, run_at, id LIMIT 1 ",
+             (SELECT user_id FROM jobs WHERE status='queued' AND run_at<=$1 ORDER BY run_at, id LIMIT 1 ",
+            $lock,
+            ") ORDER BY priority DESC, run_at, id LIMIT 1 ",
             $lock,
             ") UPDATE jobs SET status='processing', lease_owner=$2, lease_until=$3, lease_epoch=lease_epoch+1, \
              attempt=attempt+1, status_seq=status_seq+1 FROM c WHERE jobs.id=c.cid AND jobs.status='queued' \

@@ -9,16 +9,29 @@ const SQLITE: &[(i64, &str, &str)] = &[
     (1, "index", include_str!("../../migrations/sqlite/0001_index.sql")),
     (2, "identity", include_str!("../../migrations/sqlite/0002_identity.sql")),
 ];
+const POSTGRES: &[(i64, &str, &str)] = &[
+    (1, "index", include_str!("../../migrations/postgres/0001_index.sql")),
+    (2, "identity", include_str!("../../migrations/postgres/0002_identity.sql")),
+];
 
 /// Where a database keeps what was applied to it.
 const TABLE: &str = "_sqlx_migrations";
 
 /// Returns the SQLite migrations, in order.
 pub fn sqlite() -> Vec<Migration> {
+    numbered(SQLITE)
+}
+
+/// Returns the PostgreSQL migrations, in order.
+pub fn postgres() -> Vec<Migration> {
+    numbered(POSTGRES)
+}
+
+fn numbered(steps: &[(i64, &'static str, &'static str)]) -> Vec<Migration> {
     let migration = |(number, name, text): &(i64, &'static str, &'static str)| {
         Migration::new(*number, (*name).into(), MigrationType::Simple, text.into_sql_str(), false)
     };
-    SQLITE.iter().map(migration).collect()
+    steps.iter().map(migration).collect()
 }
 
 /// Applies what is missing, after checking that what is there is ours. A loop of our own instead of `Migrator::run`, whose
@@ -44,4 +57,18 @@ pub async fn apply(connection: &mut impl Migrate, ours: &[Migration]) -> Result<
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_databases_take_the_same_steps_in_order() {
+        let steps = |list: &[(i64, &'static str, &'static str)]| -> Vec<(i64, &'static str)> {
+            list.iter().map(|(number, name, _)| (*number, *name)).collect()
+        };
+        assert_eq!(steps(SQLITE), steps(POSTGRES));
+        assert!(SQLITE.iter().map(|step| step.0).eq(1..=SQLITE.len() as i64), "a number is missing");
+    }
 }

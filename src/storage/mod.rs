@@ -1,7 +1,6 @@
 //! Adapters of the index ports: `Store` (`jobs`, `leases`, `endings`, `garbage`) and `Identity` (`accounts`, `sessions`,
-//! `keys`, `tickets`, `audit`). The verbs are written once against
-//! [`database::Tx`]; a database adds its connection, its lock clauses and its migrations (`sqlite`). Content never
-//! comes here.
+//! `keys`, `tickets`, `audit`). The verbs are written once against [`database::Tx`]; a database adds its connection, its
+//! lock clauses and its migrations (`sqlite`, `postgres`). Content never comes here.
 
 mod accounts;
 mod audit;
@@ -14,6 +13,7 @@ mod keys;
 mod leases;
 mod migrations;
 mod open;
+mod postgres;
 mod rows;
 mod sessions;
 mod sqlite;

@@ -1,6 +1,9 @@
 //! Opens the index that a URL names, with its schema brought up to date.
 
-use crate::storage::sqlite;
+use crate::config::StorageConfig;
+use crate::storage::database::Database;
+use crate::storage::postgres::{self, PostgresStore};
+use crate::storage::sqlite::{self, SqliteStore};
 use sottovoce_actors::ports::identity::Identity;
 use sottovoce_actors::ports::store::Store;
 use std::fmt;
@@ -11,13 +14,11 @@ use std::sync::Arc;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The URL names no database that this version can open. Holds the scheme only: a URL may hold a password.
-    #[error("storage.url begins with `{scheme}:`, which {reason}; use sqlite:/path/to/file.db")]
-    Unsupported {
-        /// What stands before the first colon.
-        scheme: String,
-        /// Why not.
-        reason: &'static str,
-    },
+    #[error(
+        "storage.url begins with `{0}:`, which names no known database; use sqlite:/path/to/file.db or \
+         postgres://user:password@host:port/database"
+    )]
+    Unsupported(String),
     /// The path in the URL cannot be used.
     #[error("storage.url: {0}; use sqlite:/path/to/file.db")]
     BadPath(&'static str),
@@ -47,8 +48,12 @@ pub enum OpenError {
 
 /// An open index, ready for its verbs.
 #[derive(Clone)]
-pub struct OpenedIndex {
-    sqlite: Arc<sqlite::SqliteStore>,
+pub struct OpenedIndex(Opened);
+
+#[derive(Clone)]
+enum Opened {
+    Sqlite(Arc<SqliteStore>),
+    Postgres(Arc<PostgresStore>),
 }
 
 impl fmt::Debug for OpenedIndex {
@@ -60,42 +65,60 @@ impl fmt::Debug for OpenedIndex {
 /// The right to serve from an index, until it is dropped or the process ends.
 #[derive(Debug)]
 pub struct ServingLock {
-    _file: std::fs::File,
+    _file: Option<std::fs::File>,
 }
 
 impl ServingLock {
-    pub(crate) const fn new(file: std::fs::File) -> Self {
-        Self { _file: file }
+    pub(crate) const fn of_file(file: std::fs::File) -> Self {
+        Self { _file: Some(file) }
+    }
+
+    /// Of an index that any number of servers may use.
+    const fn shared() -> Self {
+        Self { _file: None }
     }
 }
 
 impl OpenedIndex {
     /// Returns the port of jobs.
     pub fn store(&self) -> Arc<dyn Store> {
-        Arc::clone(&self.sqlite) as Arc<dyn Store>
+        match &self.0 {
+            Opened::Sqlite(store) => Arc::clone(store) as Arc<dyn Store>,
+            Opened::Postgres(store) => Arc::clone(store) as Arc<dyn Store>,
+        }
     }
 
     /// Returns the port of accounts and credentials.
     pub fn identity(&self) -> Arc<dyn Identity> {
-        Arc::clone(&self.sqlite) as Arc<dyn Identity>
+        match &self.0 {
+            Opened::Sqlite(store) => Arc::clone(store) as Arc<dyn Identity>,
+            Opened::Postgres(store) => Arc::clone(store) as Arc<dyn Identity>,
+        }
     }
 
     /// Returns whether only one server can use this index, so that every other node's lease is a dead one's.
     pub const fn is_lone_node(&self) -> bool {
-        true
+        matches!(self.0, Opened::Sqlite(_))
     }
 
     /// Takes the right to serve from this index. Commands that only read or add rows need none and work beside a server.
+    /// Servers share PostgreSQL, so there everybody has it.
     ///
     /// # Errors
     /// [`OpenError::InUse`] if another server holds it.
     pub fn lock_for_serving(&self) -> Result<ServingLock, OpenError> {
-        self.sqlite.database().lock_for_serving()
+        match &self.0 {
+            Opened::Sqlite(store) => store.database().lock_for_serving(),
+            Opened::Postgres(_) => Ok(ServingLock::shared()),
+        }
     }
 
     /// Writes everything back and ends the connections; later calls answer `Unavailable`.
     pub async fn close(&self) {
-        crate::storage::database::Database::close(self.sqlite.database()).await;
+        match &self.0 {
+            Opened::Sqlite(store) => store.database().close().await,
+            Opened::Postgres(store) => store.database().close().await,
+        }
     }
 }
 
@@ -103,14 +126,16 @@ impl OpenedIndex {
 ///
 /// # Errors
 /// Says what to do: see [`OpenError`].
-pub async fn connect(url: &str) -> Result<OpenedIndex, OpenError> {
+pub async fn connect(config: &StorageConfig) -> Result<OpenedIndex, OpenError> {
+    let url = config.url.expose();
     let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
-    match scheme {
-        "sqlite" => Ok(OpenedIndex { sqlite: Arc::new(sqlite::open(&sqlite::path(rest)?).await?) }),
-        "postgres" | "postgresql" => Err(OpenError::Unsupported {
-            scheme: scheme.into(),
-            reason: "is not built into this version yet",
-        }),
-        other => Err(OpenError::Unsupported { scheme: other.into(), reason: "names no known database" }),
-    }
+    let opened = match scheme {
+        "sqlite" => {
+            let path = sqlite::path(rest)?;
+            Opened::Sqlite(Arc::new(sqlite::open(&path, config.acquire_timeout()).await?))
+        }
+        "postgres" | "postgresql" => Opened::Postgres(Arc::new(postgres::open(config).await?)),
+        other => return Err(OpenError::Unsupported(other.into())),
+    };
+    Ok(OpenedIndex(opened))
 }

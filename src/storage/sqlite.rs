@@ -3,6 +3,7 @@
 
 use crate::storage::database::{Database, Dialect, Row, Tx, Value};
 use crate::storage::garbage::take_garbage_sql;
+use crate::storage::jobs::{forget_keys_sql, hold_account_sql, hold_job_sql};
 use crate::storage::leases::{claim_sql, take_over_sql};
 use crate::storage::migrations;
 use crate::storage::open::{OpenError, ServingLock};
@@ -21,12 +22,16 @@ use std::time::Duration;
 
 /// How long a writer waits for another process (a command beside the server).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a verb waits for a connection; beyond it the index is `Unavailable`.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 const READERS: u32 = 4;
 
-const DIALECT: Dialect =
-    Dialect { claim: claim_sql!(""), take_over: take_over_sql!(""), take_garbage: take_garbage_sql!("") };
+const DIALECT: Dialect = Dialect {
+    hold_account: hold_account_sql!(""),
+    forget_keys: forget_keys_sql!(""),
+    hold_job: hold_job_sql!(""),
+    claim: claim_sql!(""),
+    take_over: take_over_sql!(""),
+    take_garbage: take_garbage_sql!(""),
+};
 
 /// The store in a file.
 pub type SqliteStore = SqlStore<SqliteDatabase>;
@@ -50,8 +55,9 @@ pub fn path(rest: &str) -> Result<PathBuf, OpenError> {
     }
 }
 
-/// Opens the file, made with its folder if it is new, and applies the migrations that are missing.
-pub async fn open(path: &Path) -> Result<SqliteStore, OpenError> {
+/// Opens the file, made with its folder if it is new, and applies the migrations that are missing. A verb that waits
+/// longer than `acquire_timeout` for a connection answers `Unavailable`.
+pub async fn open(path: &Path, acquire_timeout: Duration) -> Result<SqliteStore, OpenError> {
     let prepared = path.to_owned();
     tokio::task::spawn_blocking(move || prepare(&prepared))
         .await
@@ -65,7 +71,7 @@ pub async fn open(path: &Path) -> Result<SqliteStore, OpenError> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full);
     let pool =
-        || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).idle_timeout(None).max_lifetime(None);
+        || SqlitePoolOptions::new().acquire_timeout(acquire_timeout).idle_timeout(None).max_lifetime(None);
     let failed = |error: sqlx::Error| OpenError::Failed(format!("{}: {error}", path.display()));
     let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;
     migrate(&writer).await?;
@@ -103,7 +109,7 @@ impl SqliteDatabase {
         let file: File =
             OpenOptions::new().create(true).append(true).mode(0o600).open(name).map_err(failed)?;
         match file.try_lock() {
-            Ok(()) => Ok(ServingLock::new(file)),
+            Ok(()) => Ok(ServingLock::of_file(file)),
             Err(TryLockError::WouldBlock) => Err(OpenError::InUse(self.path.clone())),
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }

@@ -88,7 +88,7 @@ impl TestApp {
 
     /// Makes a key, and its account if it is new.
     pub async fn new_key(&self, email: &str) -> String {
-        let index = storage::connect(self.config.storage.url.expose()).await.expect("index");
+        let index = storage::connect(&self.config.storage).await.expect("index");
         let store = index.identity();
         let now = SystemClock.now();
         let account =
@@ -112,7 +112,7 @@ impl TestApp {
 
     /// Logs an account in, made if it is new, beside the running server.
     pub async fn log_in(&self, email: &str) -> LoggedIn {
-        let index = storage::connect(self.config.storage.url.expose()).await.expect("index");
+        let index = storage::connect(&self.config.storage).await.expect("index");
         let (identity, ids, now) = (index.identity(), SystemIds, SystemClock.now());
         let account = identity.ensure_account(email, AccountId::from_uuid(ids.uuid()), now).await;
         let account = account.expect("account");
@@ -144,7 +144,7 @@ impl TestApp {
 
     /// Ends a login beside the running server.
     pub async fn end_login(&self, login: &LoggedIn) {
-        let index = storage::connect(self.config.storage.url.expose()).await.expect("index");
+        let index = storage::connect(&self.config.storage).await.expect("index");
         let (identity, now) = (index.identity(), SystemClock.now());
         identity.revoke_session(login.session, RevokeReason::Logout, now).await.expect("revoked");
         index.close().await;
@@ -161,7 +161,7 @@ impl TestApp {
     }
 
     async fn set_suspended(&self, email: &str, suspended: bool) {
-        let index = storage::connect(self.config.storage.url.expose()).await.expect("index");
+        let index = storage::connect(&self.config.storage).await.expect("index");
         let identity = index.identity();
         let (account, _) = identity.account_by_email(email).await.expect("read").expect("an account");
         identity.set_suspended(account.id, suspended, SystemClock.now()).await.expect("set");
@@ -297,7 +297,7 @@ pub fn config(data_dir: &Path, settings: &[(&str, &str)]) -> Config {
 /// Returns the objects of a stopped server's data folder that nothing in its index names.
 pub async fn orphans(data_dir: &Path) -> Vec<StorageRef> {
     let config = config(data_dir, &[]);
-    let index = storage::connect(config.storage.url.expose()).await.expect("index");
+    let index = storage::connect(&config.storage).await.expect("index");
     let files = LocalFiles::open(data_dir.join("objects")).await.expect("objects");
     let names = files.list(None, 100_000, 0).await.expect("listed");
     assert!(!names.is_empty(), "the objects are where they were looked for");

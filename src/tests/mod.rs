@@ -3,9 +3,10 @@
 mod app;
 mod client;
 mod contract;
-mod hostile;
 mod document;
+mod hostile;
 mod live;
+mod postgres;
 mod real_models;
 mod shutdown;
 mod sockets;

@@ -62,7 +62,7 @@ impl World {
     }
 
     async fn make_key_with(&self, email: &str, scopes: Scopes) -> String {
-        let index = storage::connect(self.config.storage.url.expose()).await.unwrap();
+        let index = storage::connect(&self.config.storage).await.unwrap();
         let (ids, now) = (SystemIds, SystemClock.now());
         let account = AccountId::from_uuid(ids.uuid());
         let account = index.identity().ensure_account(email, account, now).await.unwrap();
@@ -86,7 +86,7 @@ impl World {
     /// Logs an account in, made if it is new, beside the running server; returns an access token.
     async fn log_in(&self, email: &str) -> String {
         let (ids, now) = (SystemIds, SystemClock.now());
-        let index = storage::connect(self.config.storage.url.expose()).await.unwrap();
+        let index = storage::connect(&self.config.storage).await.unwrap();
         let identity = index.identity();
         let account = identity.ensure_account(email, AccountId::from_uuid(ids.uuid()), now).await.unwrap();
         let refresh = RefreshSecret::generate().unwrap();

@@ -36,6 +36,10 @@ impl Fixture for MemoryFixture {
         })
     }
 
+    async fn another(&self) -> Arc<dyn Store> {
+        self.store()
+    }
+
     async fn reopen(&mut self) {}
 }
 

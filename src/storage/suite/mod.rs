@@ -9,11 +9,13 @@ mod leases;
 mod listing;
 mod memory;
 mod model;
+mod postgres;
 mod races;
 mod reference;
 mod sqlite;
 mod submitting;
 
+use crate::config::{SecretText, StorageConfig};
 use crate::system::SystemIds;
 use async_trait::async_trait;
 use sottovoce_actors::ports::clock::Ids;
@@ -34,6 +36,8 @@ pub trait Fixture: Send + Sync {
     fn store(&self) -> Arc<dyn Store>;
     /// Returns the account of this address, made if it is new.
     async fn account(&self, email: &str) -> AccountId;
+    /// Opens the same index once more, as another process would.
+    async fn another(&self) -> Arc<dyn Store>;
     /// Closes the index and opens it again, as a restart would.
     async fn reopen(&mut self);
 }
@@ -86,9 +90,10 @@ macro_rules! every_test {
                 only_unnamed_objects_are_orphans,
             },
             races::{
-                workers_share_the_queue, one_key_makes_one_job, one_sweeper_takes_a_dead_lease,
-                finish_and_takeover_do_not_both_win, garbage_is_given_to_one_sweeper,
-                abandoned_calls_leave_nothing_half_done,
+                workers_share_the_queue, workers_of_several_processes_share_the_queue, one_key_makes_one_job,
+                keys_that_expire_under_a_crowd_are_new_again, a_queue_holds_no_more_than_its_limit,
+                one_sweeper_takes_a_dead_lease, finish_and_takeover_do_not_both_win, a_delete_is_never_lost,
+                garbage_is_given_to_one_sweeper, abandoned_calls_leave_nothing_half_done,
             },
             model::{random_histories_agree_with_the_reference, what_was_answered_survives_a_restart},
         );
@@ -105,6 +110,15 @@ macro_rules! every_identity_test {
     };
 }
 pub(crate) use every_identity_test;
+/// Returns the settings of an index, with little patience.
+pub fn config(url: String) -> StorageConfig {
+    StorageConfig {
+        url: SecretText::new(url),
+        max_connections: 6,
+        acquire_timeout_ms: 10_000,
+        statement_timeout_ms: 10_000,
+    }
+}
 
 pub const T0: EpochMs = EpochMs(1_800_000_000_000);
 

@@ -58,6 +58,7 @@ pub fn told(output: &Output) -> String {
 pub struct Server {
     child: Child,
     data_dir: Option<TempDir>,
+    settings: Vec<(&'static str, String)>,
     /// What it printed before it served.
     pub greeting: Vec<String>,
     /// `http://ADDRESS:PORT`.
@@ -72,7 +73,13 @@ impl Server {
 
     /// Starts a server on a data folder and waits until it serves.
     pub fn start_on(data_dir: TempDir) -> Self {
+        Self::start_with(data_dir, Vec::new())
+    }
+
+    /// Starts a server with settings, each as in the environment: `("SOTTOVOCE__JOBS__POLL_MS", …)`.
+    pub fn start_with(data_dir: TempDir, settings: Vec<(&'static str, String)>) -> Self {
         let mut command = sottovoce(data_dir.path());
+        command.envs(settings.iter().map(|(name, value)| (*name, value)));
         command.args(["serve", "--bind", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().expect("started");
         let out = child.stdout.take().expect("piped");
@@ -84,7 +91,8 @@ impl Server {
                 }
             }
         });
-        let mut server = Self { child, data_dir: Some(data_dir), greeting: Vec::new(), url: String::new() };
+        let (greeting, url) = (Vec::new(), String::new());
+        let mut server = Self { child, data_dir: Some(data_dir), settings, greeting, url };
         while server.url.is_empty() {
             let line = lines.recv_timeout(START_PATIENCE).expect("the server says `serving at` in time");
             match line.strip_prefix("serving at ") {
@@ -102,8 +110,9 @@ impl Server {
 
     /// Makes a key beside the running server.
     pub fn new_key(&self) -> String {
-        let printed =
-            output(sottovoce(self.data_dir()).args(["keys", "create", "--email", "someone@example.org"]));
+        let mut command = sottovoce(self.data_dir());
+        command.envs(self.settings.iter().map(|(name, value)| (*name, value)));
+        let printed = output(command.args(["keys", "create", "--email", "someone@example.org"]));
         printed.lines().last().expect("a last line").to_owned()
     }
 

@@ -3,9 +3,16 @@
 use super::binary::{Server, recording};
 use super::client::BackEnd;
 use super::text::words;
+use sottovoce::config::{SecretText, StorageConfig};
+use sottovoce::storage;
+use sottovoce::system::{SystemClock, SystemIds};
+use sottovoce_actors::ports::clock::{Clock, Ids};
+use sottovoce_actors::ports::store::JobQuery;
+use sottovoce_protocol::ids::AccountId;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tempfile::TempDir;
 
 #[tokio::test]
 async fn finals_that_a_client_saw_are_in_the_artifacts_after_a_crash() {
@@ -66,6 +73,62 @@ async fn queued_jobs_end_once_each_after_three_crashes_and_leave_no_orphan() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(files(&objects).len(), artifact_count, "{:?}", files(&objects));
+}
+
+#[tokio::test]
+async fn a_killed_servers_jobs_are_finished_by_its_neighbour() {
+    const JOBS: usize = 12;
+    let folder = TempDir::new().expect("temporary folder");
+    let objects = folder.path().join("objects");
+    let index = crate::postgres::new_index();
+    let settings = vec![
+        ("SOTTOVOCE__STORAGE__URL", index.clone()),
+        ("SOTTOVOCE__FILES__URL", format!("file:{}", objects.display())),
+        ("SOTTOVOCE__JOBS__CONCURRENCY", "2".into()),
+        ("SOTTOVOCE__JOBS__POLL_MS", "100".into()),
+        ("SOTTOVOCE__JOBS__LEASE_MS", "2000".into()),
+        ("SOTTOVOCE__JOBS__HEARTBEAT_MS", "500".into()),
+    ];
+    let data_dir = || TempDir::new().expect("temporary folder");
+    let (doomed, heir) =
+        (Server::start_with(data_dir(), settings.clone()), Server::start_with(data_dir(), settings));
+    let mut back_end = BackEnd::of(&doomed);
+    let mut ids = Vec::new();
+    for _ in 0..JOBS {
+        ids.push(back_end.submit(&recording("sample-speech/beckett.wav")).await);
+    }
+    back_end.ended(&ids[0]).await;
+    doomed.kill();
+
+    back_end = back_end.moved_to(&heir);
+    let (mut transcripts, mut artifact_count) = (BTreeSet::new(), 0);
+    for id in &ids {
+        let job = back_end.ended(id).await;
+        assert_eq!(job["status"], "done", "{job}");
+        artifact_count += job["artifacts"].as_array().expect("artifacts").len();
+        transcripts.insert(back_end.artifact(id, "transcript").await);
+    }
+    assert_eq!(transcripts.len(), 1, "one file, one transcript: {transcripts:?}");
+    for _ in 0..600 {
+        if files(&objects).len() == artifact_count {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(files(&objects).len(), artifact_count, "{:?}", files(&objects));
+
+    let config =
+        StorageConfig { url: SecretText::new(index), ..crate::app::config(folder.path(), &[]).storage };
+    let index = storage::connect(&config).await.expect("index");
+    let (store, identity) = (index.store(), index.identity());
+    let nobody = AccountId::from_uuid(SystemIds.uuid());
+    let owner =
+        identity.ensure_account("someone@example.org", nobody, SystemClock.now()).await.expect("account");
+    let all = JobQuery { account: owner, status: None, job_type: None, before: None, limit: 100 };
+    let jobs = store.jobs(all).await.expect("listed");
+    assert_eq!(jobs.len(), JOBS);
+    let inherited = jobs.iter().filter(|job| job.attempt > 1).count();
+    assert!((1..=2).contains(&inherited), "the killed server had taken one or two: {inherited}");
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
