@@ -4,7 +4,7 @@
 
 pub mod dispatcher;
 pub mod engine_pool;
-
+pub mod hex;
 pub mod janitor;
 pub mod job;
 pub mod mailbox;
