@@ -5,7 +5,10 @@ use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType};
 
 /// Number, name, text; the same numbers exist for every database (`migrations/README.md`).
-const SQLITE: &[(i64, &str, &str)] = &[(1, "index", include_str!("../../migrations/sqlite/0001_index.sql"))];
+const SQLITE: &[(i64, &str, &str)] = &[
+    (1, "index", include_str!("../../migrations/sqlite/0001_index.sql")),
+    (2, "event age", include_str!("../../migrations/sqlite/0002_event_age.sql")),
+];
 
 /// Where a database keeps what was applied to it.
 const TABLE: &str = "_sqlx_migrations";
