@@ -1,5 +1,5 @@
-//! Deletes what nobody needs: objects the index gave to the garbage, and orphans of a crash. Never deletes an object that
-//! a row names.
+//! Deletes what nobody needs: objects the index gave to the garbage, orphans of a crash, events of jobs that ended long
+//! ago. Never deletes an object that a row names.
 
 use crate::ports::clock::Clock;
 use crate::ports::files::{FileError, FileStore};
@@ -25,6 +25,10 @@ pub struct JanitorConfig {
     /// How long an object must be without a row before it counts as an orphan: longer than any upload or attempt needs
     /// between writing an object and naming it.
     pub orphan_grace: Duration,
+    /// How often old events are forgotten.
+    pub events_every: Duration,
+    /// How long the events of a job are kept after its end.
+    pub events_kept: Duration,
 }
 
 /// Why a sweep stopped.
@@ -75,6 +79,18 @@ pub async fn delete_garbage(
         }
         if last_page {
             return Ok(deleted);
+        }
+    }
+}
+
+/// Forgets the events of jobs that ended before, a page at a time so that no transaction is long; returns how many.
+pub async fn forget_events(store: &dyn Store, before: EpochMs) -> Result<u64, SweepError> {
+    let mut forgotten = 0;
+    loop {
+        let page = store.forget_events(before, PAGE).await?;
+        forgotten += page;
+        if page < u64::from(PAGE) {
+            return Ok(forgotten);
         }
     }
 }
@@ -154,6 +170,16 @@ impl Janitor {
         }));
     }
 
+    fn events(&mut self, ctx: &mut Context<Self>) {
+        let kept_ms = i64::try_from(self.config.events_kept.as_millis()).unwrap_or(i64::MAX);
+        let (store, before) = (self.store.clone(), EpochMs(self.clock.now().0.saturating_sub(kept_ms)));
+        let forgetting = async move { forget_events(&*store, before).await };
+        ctx.spawn(forgetting.into_actor(self).map(|forgotten, actor, ctx| {
+            log("events", forgotten);
+            ctx.run_later(actor.config.events_every, Self::events);
+        }));
+    }
+
     fn orphans(&mut self, ctx: &mut Context<Self>) {
         let (store, files, clock) = (self.store.clone(), self.files.clone(), self.clock.clone());
         let (suspects, grace) = (std::mem::take(&mut self.suspects), self.config.orphan_grace);
@@ -172,7 +198,7 @@ impl Janitor {
 fn log(what: &'static str, deleted: Result<u64, SweepError>) {
     match deleted {
         Ok(0) => {}
-        Ok(deleted) => tracing::info!(what, deleted, "objects deleted"),
+        Ok(deleted) => tracing::info!(what, deleted, "deleted"),
         Err(error) => tracing::warn!(what, %error, "clean-up failed, tried again later"),
     }
 }
@@ -183,6 +209,7 @@ impl Actor for Janitor {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.garbage(ctx);
         self.orphans(ctx);
+        self.events(ctx);
     }
 }
 

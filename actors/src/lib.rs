@@ -5,7 +5,7 @@
 pub mod credential_watch;
 pub mod dispatcher;
 pub mod engine_pool;
-
+pub mod hex;
 pub mod janitor;
 pub mod job;
 pub mod mailbox;

@@ -165,6 +165,8 @@ pub(super) const JANITOR: JanitorConfig = JanitorConfig {
     garbage_every: Duration::from_secs(10),
     orphans_every: Duration::from_secs(3600),
     orphan_grace: Duration::from_secs(24 * 3600),
+    events_every: Duration::from_secs(3600),
+    events_kept: Duration::from_secs(7 * 24 * 3600),
 };
 
 pub(super) fn auth(config: &Config, bound: SocketAddr) -> AuthSettings {

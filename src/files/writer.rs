@@ -4,6 +4,7 @@ use crate::files::layout::{Layout, remove_if_there, unavailable};
 use async_trait::async_trait;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
+use sottovoce_actors::hex::hex;
 use sottovoce_actors::ports::files::{FileError, ObjectWriter, Stored};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -41,8 +42,7 @@ impl Unfinished {
         self.file.sync_all()?;
         self.layout.enter(&self.target, || fs::rename(&self.path, &self.target))?;
         self.has_appeared = true;
-        let digest = std::mem::take(&mut self.hash).finalize();
-        let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = hex(std::mem::take(&mut self.hash).finalize());
         Ok(Stored { size_bytes: self.size_bytes, sha256 })
     }
 }

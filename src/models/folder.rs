@@ -2,6 +2,7 @@
 
 use super::catalogue::{Entry, ModelFile};
 use sha2::{Digest, Sha256};
+use sottovoce_actors::hex::hex;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -101,5 +102,5 @@ pub(super) fn sha256_hex(mut source: impl Read) -> io::Result<String> {
             count => hasher.update(&block[..count]),
         }
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(hasher.finalize()))
 }

@@ -48,6 +48,10 @@ const NOTE_PROGRESS: &str = "UPDATE jobs SET progress=$3, duration_ms=$4, status
 const ADD_EVENT: &str = "INSERT INTO job_events (job_id, seq, user_id, kind, payload, created_at) \
      VALUES ($1, $2, $3, $4, $5, $6)";
 
+/// Runs along the index of ages; the events it passes over are those of jobs that have not ended.
+const FORGET_EVENTS: &str = "DELETE FROM job_events WHERE (job_id, seq) IN (SELECT e.job_id, e.seq FROM job_events e \
+     JOIN jobs j ON j.id=e.job_id WHERE e.created_at<$1 AND j.completed_at<$1 ORDER BY e.created_at LIMIT $2)";
+
 /// Appends a job's new state to the log of events: status and counts, never content.
 pub async fn record_event(
     tx: &mut dyn Tx,
@@ -71,6 +75,10 @@ pub async fn record_event(
         now.into(),
     ];
     tx.execute(ADD_EVENT, &args).await.map(|_| ())
+}
+
+pub async fn forget_events(tx: &mut dyn Tx, before: EpochMs, limit: u32) -> Result<u64, StoreError> {
+    tx.execute(FORGET_EVENTS, &[before.into(), limit.into()]).await
 }
 
 async fn leased(

@@ -8,10 +8,12 @@ use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType};
 const SQLITE: &[(i64, &str, &str)] = &[
     (1, "index", include_str!("../../migrations/sqlite/0001_index.sql")),
     (2, "identity", include_str!("../../migrations/sqlite/0002_identity.sql")),
+    (3, "event age", include_str!("../../migrations/sqlite/0003_event_age.sql")),
 ];
 const POSTGRES: &[(i64, &str, &str)] = &[
     (1, "index", include_str!("../../migrations/postgres/0001_index.sql")),
     (2, "identity", include_str!("../../migrations/postgres/0002_identity.sql")),
+    (3, "event age", include_str!("../../migrations/postgres/0003_event_age.sql")),
 ];
 
 /// Where a database keeps what was applied to it.

@@ -141,6 +141,10 @@ impl<D: Database> Store for SqlStore<D> {
         reading!(self, tx => garbage::unreferenced(tx, objects))
     }
 
+    async fn forget_events(&self, before: EpochMs, limit: u32) -> Result<u64, StoreError> {
+        writing!(self, tx => leases::forget_events(tx, before, limit))
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         self.database.read().await?.commit().await?;
         self.database.write().await?.commit().await

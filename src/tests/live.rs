@@ -297,6 +297,24 @@ async fn a_full_machine_refuses_with_429_and_says_when_to_come_back() {
 }
 
 #[actix::test]
+async fn channels_that_an_empty_machine_could_not_hear_are_a_bad_request() {
+    let app = TestApp::with_engine(&[("engine__max_streams", "3")], ScriptedEngine::new()).await;
+    let authorization = format!("Token {}", app.key);
+    let mut headers = UPGRADE.to_vec();
+    headers.push(("authorization", &authorization));
+    let path = "/v1/listen?encoding=linear16&sample_rate=16000&channels=4";
+    let (status, answer, body) = refused(&app, &format!("{path}&multichannel=true"), &headers).await;
+    assert_eq!((status.as_u16(), body["err_code"].as_str()), (400, Some("INVALID_QUERY_PARAMETER")));
+    assert!(!answer.contains_key("retry-after"), "coming back does not help: {answer:?}");
+    let said = body["err_msg"].as_str().expect("a sentence");
+    assert!(said.contains("at most 3 of a stream's channels"), "{said}");
+    let mut mixed = Client::listen(&app, "&channels=4").await;
+    mixed.close_stream().await;
+    assert_eq!(mixed.ending().await.code(), Some(1000), "mixed to one they are heard");
+    app.finish().await;
+}
+
+#[actix::test]
 async fn finalize_is_answered_and_the_stream_goes_on() {
     let app = TestApp::start().await;
     let mut client = Client::listen(&app, "&endpointing=false").await;

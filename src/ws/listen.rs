@@ -10,6 +10,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use sottovoce_actors::job::{announce, state_of};
 use sottovoce_actors::mailbox::Tell;
 use sottovoce_actors::ports::ear::Ears;
+use sottovoce_actors::ports::engine::Refused;
 use sottovoce_actors::ports::store::NewStream;
 use sottovoce_actors::session::params::{LiveConfig, StreamParams};
 use sottovoce_actors::session::{SessionActor, SessionPorts, SessionStart};
@@ -70,13 +71,7 @@ pub async fn listen(
         .enter(admitted.holder(), live.sockets_per_account)
         .map_err(|error| ApiError::new(ErrorCode::TooManySockets, error.to_string()).retry_after(30))?;
     let admission =
-        live.ports.recogniser.admit(&params.model, params.format.heard_channels()).map_err(|full| {
-            ApiError::new(
-                ErrorCode::AtCapacity,
-                "the server carries as many live streams as it can; try again",
-            )
-            .retry_after(full.retry_after.as_secs().max(1))
-        })?;
+        live.ports.recogniser.admit(&params.model, params.format.heard_channels()).map_err(not_admitted)?;
     let now = live.ports.clock.now();
     let (opened, lease) = live
         .ports
@@ -122,6 +117,20 @@ pub async fn listen(
         response.headers_mut().insert(DG_REQUEST_ID, id);
     }
     Ok(response)
+}
+
+fn not_admitted(refused: Refused) -> ApiError {
+    match refused {
+        Refused::Full { retry_after } => ApiError::new(
+            ErrorCode::AtCapacity,
+            "the server carries as many live streams as it can; try again",
+        )
+        .retry_after(retry_after.as_secs().max(1)),
+        Refused::TooManyChannels { carried } => ApiError::bad_request(format!(
+            "this machine hears at most {carried} of a stream's channels; send fewer, or leave out multichannel=true \
+             to have them mixed"
+        )),
+    }
 }
 
 fn stream_params(

@@ -4,7 +4,7 @@ use crate::dispatcher::{Dispatcher, DispatcherConfig, Drain, JobHint, Snapshot, 
 use crate::job::tests::{LEASE, World};
 use crate::mailbox::Tell;
 use crate::ports::ear::Ear;
-use crate::ports::engine::{Full, Outcome, StreamKey, Unit};
+use crate::ports::engine::{Outcome, Refused, StreamKey, Unit};
 use crate::ports::recogniser::{Admission, Listened, Recogniser};
 use crate::ports::store::{EpochMs, NewStream, Store};
 use crate::supervise::ExitGuard;
@@ -243,7 +243,7 @@ struct PanicsOnce {
 }
 
 impl Recogniser for PanicsOnce {
-    fn admit(&self, model: &ModelId, channels: u16) -> Result<Admission, Full> {
+    fn admit(&self, model: &ModelId, channels: u16) -> Result<Admission, Refused> {
         self.inner.admit(model, channels)
     }
 

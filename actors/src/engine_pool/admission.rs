@@ -6,7 +6,7 @@
 
 use crate::engine_pool::average::{Average, Rate};
 use crate::engine_pool::queue::Moment;
-use crate::ports::engine::Full;
+use crate::ports::engine::Refused;
 use std::time::Duration;
 
 /// The rules of admission. Costs are CPU seconds per second of audio.
@@ -84,7 +84,7 @@ impl Admissions {
         }
     }
 
-    /// Admits a stream of `channels` whose model costs `live_cost` per channel, or says when to come back.
+    /// Admits a stream of `channels` whose model costs `live_cost` per channel, or says when to come back, if ever.
     /// `oldest_final` is how long the oldest final waits now.
     pub fn admit(
         &mut self,
@@ -92,12 +92,16 @@ impl Admissions {
         channels: u16,
         oldest_final: Duration,
         now: Moment,
-    ) -> Result<Place, Full> {
+    ) -> Result<Place, Refused> {
         let channels = u32::from(channels.max(1));
+        let carried = self.capacity(live_cost);
+        if channels > carried {
+            return Err(Refused::TooManyChannels { carried });
+        }
         let place = Place { channels, millionths: u64::from(channels) * self.channel_millionths(live_cost) };
         if !self.fits(place) || self.finals_suffer(oldest_final, now) {
             self.refusals.add(1.0, now);
-            return Err(Full { retry_after: self.retry_after(now) });
+            return Err(Refused::Full { retry_after: self.retry_after(now) });
         }
         self.streams += 1;
         self.channels += place.channels;
@@ -122,7 +126,7 @@ impl Admissions {
         self.final_busy_s.add(busy.as_secs_f64(), now);
     }
 
-    /// Returns how many mono streams of a model that costs `live_cost` this machine carries.
+    /// Returns how many channels heard by a model that costs `live_cost` this machine carries, from 1.
     pub fn capacity(&self, live_cost: f32) -> u32 {
         match self.config.max_streams {
             0 => u32::try_from(self.budget_millionths() / self.channel_millionths(live_cost))
@@ -225,6 +229,21 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_that_an_empty_machine_could_not_carry_is_not_told_to_come_back() {
+        let reckoned = AdmissionConfig::default();
+        for config in [reckoned, AdmissionConfig { max_streams: 3, ..reckoned }] {
+            let mut admissions = Admissions::new(config, 2);
+            let carried = admissions.capacity(TWO_PASSES);
+            let mut admit =
+                |channels: u32| admissions.admit(TWO_PASSES, channels as u16, Duration::ZERO, Duration::ZERO);
+            assert_eq!(admit(carried + 1), Err(Refused::TooManyChannels { carried }));
+            assert!(admit(carried).is_ok());
+            assert!(matches!(admit(carried), Err(Refused::Full { .. })), "the same machine, not empty");
+            assert_eq!(admit(carried + 1), Err(Refused::TooManyChannels { carried }));
+        }
+    }
+
+    #[test]
     fn a_machine_too_slow_for_any_stream_serves_one() {
         let mut admissions = Admissions::new(AdmissionConfig::default(), 1);
         assert!(admissions.admit(50.0, 1, Duration::ZERO, Duration::ZERO).is_ok());
@@ -261,7 +280,10 @@ mod tests {
         let mut told = |times: u32| {
             let refused = (0..times)
                 .filter_map(|_| admissions.admit(TWO_PASSES, 1, Duration::ZERO, Duration::ZERO).err());
-            refused.last().map(|full| full.retry_after)
+            refused.last().map(|refused| match refused {
+                Refused::Full { retry_after } => retry_after,
+                Refused::TooManyChannels { .. } => panic!("{refused}"),
+            })
         };
         let first = told(1).expect("refused");
         let crowd = told(40).expect("refused");

@@ -9,7 +9,7 @@ use crate::engine_pool::stats::{ByKind, Counters, PoolStats};
 use crate::engine_pool::stretch::{CROWDED, Stretch};
 use crate::ports::ear::{Ear, Heard};
 use crate::ports::engine::{
-    Engine, EngineError, Full, Hypothesis, MAX_UNIT_SECONDS, Outcome, SAMPLE_RATE_HZ, StreamKey, Unit,
+    Engine, EngineError, Hypothesis, MAX_UNIT_SECONDS, Outcome, Refused, SAMPLE_RATE_HZ, StreamKey, Unit,
     UnitKind,
 };
 use crate::ports::recogniser::{Admission, Listened, Recogniser};
@@ -239,12 +239,12 @@ impl Drop for EnginePool {
 }
 
 impl Recogniser for EnginePool {
-    fn admit(&self, model: &ModelId, channels: u16) -> Result<Admission, Full> {
+    fn admit(&self, model: &ModelId, channels: u16) -> Result<Admission, Refused> {
         let live_cost = self.shared.engine.live_cost(model);
         let now = self.shared.now();
         let mut state = self.shared.lock();
         if state.stopping {
-            return Err(Full { retry_after: self.shared.config.admission.retry_first });
+            return Err(Refused::Full { retry_after: self.shared.config.admission.retry_first });
         }
         let oldest_final = age(state.queue.oldest_final(), now);
         match state.admissions.admit(live_cost, channels, oldest_final, now) {
@@ -262,9 +262,9 @@ impl Recogniser for EnginePool {
                     shared.units.notify_all();
                 }))
             }
-            Err(full) => {
+            Err(refused) => {
                 state.counted.refused += 1;
-                Err(full)
+                Err(refused)
             }
         }
     }

@@ -134,10 +134,19 @@ pub enum Outcome {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct StreamKey(pub u64);
 
-/// The machine is full: come back later.
+/// Why a stream is not admitted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the engine is full, retry after {}s", retry_after.as_secs())]
-pub struct Full {
-    /// When it makes sense to try again.
-    pub retry_after: Duration,
+pub enum Refused {
+    /// The machine is full: come back later.
+    #[error("the engine is full, retry after {}s", retry_after.as_secs())]
+    Full {
+        /// When it makes sense to try again.
+        retry_after: Duration,
+    },
+    /// More channels than this machine carries at its emptiest: coming back does not help.
+    #[error("the engine carries streams of up to {carried} channels")]
+    TooManyChannels {
+        /// How many it carries.
+        carried: u32,
+    },
 }

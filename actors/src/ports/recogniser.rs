@@ -2,7 +2,7 @@
 //! tests script it.
 
 use crate::ports::ear::{Ear, Heard};
-use crate::ports::engine::{EngineError, Full, Outcome, StreamKey, Unit};
+use crate::ports::engine::{EngineError, Outcome, Refused, StreamKey, Unit};
 use bytes::Bytes;
 use sottovoce_protocol::ids::ModelId;
 use std::time::Duration;
@@ -40,8 +40,8 @@ pub struct Listened {
 
 /// Takes units of work. All calls return at once; answers come by channel. A dropped receiver cancels work not begun.
 pub trait Recogniser: Send + Sync + 'static {
-    /// Admits a live stream of so many channels, or says when to come back.
-    fn admit(&self, model: &ModelId, channels: u16) -> Result<Admission, Full>;
+    /// Admits a live stream of so many channels, or says when to come back, if ever.
+    fn admit(&self, model: &ModelId, channels: u16) -> Result<Admission, Refused>;
 
     /// Returns a key for a batch job's units.
     fn batch_key(&self) -> StreamKey;

@@ -326,6 +326,10 @@ pub trait Store: Send + Sync + 'static {
     /// Returns which of these objects no row names (neither input, log, artifact nor garbage): orphans of a crash.
     async fn unreferenced(&self, objects: Vec<StorageRef>) -> Result<Vec<StorageRef>, StoreError>;
 
+    /// Forgets at most `limit` events (the log of a job's states) that are older than `before` and whose job ended before
+    /// it; returns how many. The jobs stay as they are.
+    async fn forget_events(&self, before: EpochMs, limit: u32) -> Result<u64, StoreError>;
+
     /// Answers if the index can be read and written.
     async fn ping(&self) -> Result<(), StoreError>;
 }

@@ -11,8 +11,8 @@ use crate::ports::recogniser::{Admission, Listened, Recogniser};
 use crate::ports::store::{Heartbeat, Lease, Permille, StorageRef, Store, StoreError};
 use crate::session::channel::{Channel, Effect, Saying, Settle, Work, WorkId};
 use crate::session::conclude::{Conclusion, conclude};
+use crate::session::fingerprint::Fingerprint;
 use crate::session::liveness::{Liveness, Verdict};
-
 use crate::session::params::{LiveConfig, StreamParams};
 use crate::session::render;
 use crate::socket::ACTOR_MAILBOX;
@@ -22,7 +22,6 @@ use crate::socket::outbox::{Keep, Outbox};
 use crate::supervise::{Exit, ExitGuard};
 use actix::prelude::*;
 use bytes::{Bytes, BytesMut};
-use sha2::{Digest, Sha256};
 use sottovoce_protocol::close_code::{self, Close};
 use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::live::{ClientFrame, ServerFrame};
@@ -152,7 +151,7 @@ pub struct SessionActor {
     waiting_finals: VecDeque<(usize, Work)>,
     finals_at_engine: usize,
     received_bytes: u64,
-    received_hash: Sha256,
+    fingerprint: Fingerprint,
     outbox: Outbox,
     emissions: VecDeque<Emission>,
     emitting: bool,
@@ -177,6 +176,7 @@ impl SessionActor {
         let now = Instant::now();
         let heard_channels = usize::from(start.params.format.heard_channels());
         let channel_config = start.params.channel_config(&start.live);
+        let fingerprint = Fingerprint::default();
         Self {
             liveness: Liveness::new(start.live.liveness, now),
             outbox: Outbox::new(start.live.credit_window, start.live.outbox_bytes),
@@ -200,13 +200,13 @@ impl SessionActor {
             hurried: false,
             lost_words: false,
             pump: None,
-            ear: Some(start.ear),
+            ear: Some(fingerprint.taken_by(start.ear)),
             waiting_audio: BytesMut::new(),
             waiting_wire_bytes: 0,
             waiting_finalize: VecDeque::new(),
             flushed: false,
             received_bytes: 0,
-            received_hash: Sha256::new(),
+            fingerprint,
             emissions: VecDeque::new(),
             emitting: false,
             next_segment: 0,
@@ -224,7 +224,6 @@ impl SessionActor {
         }
         self.liveness.on_audio(Instant::now());
         self.received_bytes += audio.len() as u64;
-        self.received_hash.update(&audio);
         self.waiting_audio.extend_from_slice(&audio);
         self.waiting_wire_bytes += wire_bytes;
         self.listen(ctx);
@@ -615,7 +614,7 @@ impl SessionActor {
         if let Some(close) = close {
             let metadata = render::metadata_frame(
                 &self.params,
-                hex(&self.received_hash.clone().finalize()),
+                self.fingerprint.digits(),
                 crate::time::rfc3339(self.ports.clock.now()),
                 self.params.seconds(self.received_bytes),
             );
@@ -701,10 +700,6 @@ fn json_line(value: &impl serde::Serialize) -> Bytes {
 
 fn is_typed_object(text: &str) -> bool {
     serde_json::from_str::<serde_json::Value>(text).is_ok_and(|value| value["type"].is_string())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Actor for SessionActor {

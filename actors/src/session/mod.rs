@@ -6,6 +6,7 @@ pub mod channel;
 #[cfg(test)]
 mod channel_tests;
 mod conclude;
+mod fingerprint;
 pub mod liveness;
 pub mod params;
 pub mod render;

@@ -4,7 +4,7 @@ mod histories;
 mod stage;
 
 use crate::ports::ear::{Ear, Heard};
-use crate::ports::engine::{EngineError, Full, Outcome, StreamKey, Unit};
+use crate::ports::engine::{EngineError, Outcome, Refused, StreamKey, Unit};
 use crate::ports::recogniser::{Admission, Listened, Recogniser};
 use crate::ports::store::{Failure, Lease, Store};
 use crate::socket::messages::{Leave, SocketEvent};
@@ -592,7 +592,7 @@ struct FaultyEars {
 }
 
 impl Recogniser for FaultyEars {
-    fn admit(&self, model: &ModelId, channels: u16) -> Result<Admission, Full> {
+    fn admit(&self, model: &ModelId, channels: u16) -> Result<Admission, Refused> {
         self.recogniser.admit(model, channels)
     }
 

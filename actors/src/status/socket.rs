@@ -10,7 +10,7 @@ use crate::socket::gate::Gate;
 use crate::socket::messages::{Attach, FromPump, Leave, SocketEvent, ToPump};
 use crate::socket::outbox::{Keep, Outbox};
 use crate::status::rate::Rate;
-use crate::status::subscriptions::{Seen, topic};
+use crate::status::subscriptions::{Age, Moment, Seen, topic};
 use crate::supervise::{Exit, ExitGuard};
 use actix::prelude::*;
 use futures_util::stream;
@@ -18,7 +18,7 @@ use sottovoce_protocol::close_code::{self, Close};
 use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::ids::{AccountId, JobId};
 use sottovoce_protocol::status::{Caption, ClientMessage, JobState, Op, ServerMessage};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -75,6 +75,9 @@ const ALL_JOBS_SNAPSHOT: u32 = 100;
 /// Pages of as many jobs that are read again where changes were lost.
 const GAP_PAGES: u32 = 10;
 
+/// Jobs that may wait to be read again.
+const MAX_UNSURE: usize = 1_024;
+
 /// How long a close frame may take to a client that reads too slowly.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
@@ -90,6 +93,9 @@ pub struct StatusSocket {
     pump: Option<Tell<ToPump>>,
     outbox: Outbox,
     seen: Seen,
+    /// What is to be read again, one after the other; `None` stands for all jobs.
+    unsure: BTreeSet<Option<JobId>>,
+    reading: bool,
     subscriptions: HashMap<Topic, SpawnHandle>,
     rate: Rate,
     opened: Instant,
@@ -124,6 +130,8 @@ impl StatusSocket {
             exit: start.exit,
             pump: None,
             seen: Seen::default(),
+            unsure: BTreeSet::new(),
+            reading: false,
             subscriptions: HashMap::new(),
             opened: now,
             spoke: false,
@@ -171,7 +179,7 @@ impl StatusSocket {
 
     /// Subscribes first and reads the row second, so that no change falls between the two.
     fn subscribe(&mut self, topic: Topic, since: Option<u64>, ctx: &mut Context<Self>) {
-        let (ports, account) = (self.ports.clone(), self.account);
+        let (ports, account, before) = (self.ports.clone(), self.account, self.seen.moment());
         let opening = async move {
             let replay_from = if matches!(topic, Topic::Captions(_)) { since } else { None };
             let subscription = ports.bus.subscribe(topic, replay_from).await.map_err(|error| {
@@ -187,7 +195,7 @@ impl StatusSocket {
         let handle = ctx.spawn(opening.into_actor(self).map(
             move |opened: Result<(Vec<Job>, Box<dyn Subscription>), ErrorCode>, actor, ctx| match opened {
                 Ok((jobs, subscription)) => {
-                    actor.opened(topic, since, &jobs, subscription, ctx);
+                    actor.opened(topic, since, (&jobs, before), subscription, ctx);
                 }
                 Err(code) => {
                     actor.subscriptions.remove(&topic);
@@ -206,17 +214,18 @@ impl StatusSocket {
         &mut self,
         topic: Topic,
         since: Option<u64>,
-        jobs: &[Job],
+        (jobs, read_after): (&[Job], Moment),
         subscription: Box<dyn Subscription>,
         ctx: &mut Context<Self>,
     ) {
-        if jobs.iter().any(|job| self.seen.is_behind(job.id, job.seq.0)) {
-            // Another subscription showed a later state while the rows were read: read them again.
+        let is_behind = |job: &Job| self.seen.is_behind(job.id, job.seq.0);
+        if !self.seen.remembers_since(read_after) || jobs.iter().any(is_behind) {
+            // Another subscription showed a later state while the rows were read, or may have: read them again.
             return self.subscribe(topic, since, ctx);
         }
         for job in jobs {
             let state = state_of(job);
-            self.seen.advance(&state);
+            self.seen.note_row(&state);
             self.send(Keep::Always, &ServerMessage::Snapshot(state), ctx);
         }
         let items = stream::unfold(subscription, |mut subscription| async move {
@@ -262,28 +271,59 @@ impl StatusSocket {
     }
 
     fn status(&mut self, state: JobState, ctx: &mut Context<Self>) {
-        if self.seen.advance(&state) {
-            let keep = Keep::NewestOf(key(state.job, u16::MAX));
-            self.send(keep, &ServerMessage::Status(state), ctx);
+        match self.seen.advance(&state) {
+            Age::Newer => self.send_status(state, ctx),
+            Age::Stale => {}
+            Age::Unknown => self.read_again(Some(state.job), ctx),
         }
     }
 
+    fn send_status(&mut self, state: JobState, ctx: &mut Context<Self>) {
+        let keep = Keep::NewestOf(key(state.job, u16::MAX));
+        self.send(keep, &ServerMessage::Status(state), ctx);
+    }
+
     fn read_again(&mut self, job: Option<JobId>, ctx: &mut Context<Self>) {
-        let (store, account) = (self.ports.store.clone(), self.account);
+        self.unsure.insert(job);
+        if self.unsure.len() > MAX_UNSURE {
+            return self.close(close_code::STATUS_SLOW, ctx);
+        }
+        self.read_next(ctx);
+    }
+
+    fn read_next(&mut self, ctx: &mut Context<Self>) {
+        if self.reading {
+            return;
+        }
+        let Some(job) = self.unsure.pop_first() else { return };
+        self.reading = true;
+        let (store, account, before) = (self.ports.store.clone(), self.account, self.seen.moment());
         let read = async move {
             match job {
                 Some(job) => read(&*store, account, job).await.map(|job| vec![job]),
                 None => read_all(&*store, account, GAP_PAGES).await,
             }
         };
-        ctx.spawn(read.into_actor(self).map(|jobs, actor, ctx| match jobs {
-            Ok(jobs) => {
-                for job in jobs {
-                    actor.status(state_of(&job), ctx);
-                }
+        ctx.spawn(read.into_actor(self).map(move |jobs, actor, ctx| {
+            actor.reading = false;
+            if actor.closing {
+                return;
             }
-            // What changed is unknown: the client subscribes again, elsewhere or later.
-            Err(_) => actor.close(close_code::INTERNAL, ctx),
+            match jobs {
+                Ok(jobs) if actor.seen.remembers_since(before) => {
+                    for state in jobs.iter().map(state_of) {
+                        if actor.seen.note_row(&state) == Age::Newer {
+                            actor.send_status(state, ctx);
+                        }
+                    }
+                }
+                Ok(_) => drop(actor.unsure.insert(job)),
+                // Deleted meanwhile: there is nothing more to tell of it.
+                Err(ErrorCode::NotFound) => {}
+                // What changed is unknown: the client subscribes again, elsewhere or later.
+                Err(_) => return actor.close(close_code::INTERNAL, ctx),
+            }
+            actor.read_next(ctx);
         }));
     }
 

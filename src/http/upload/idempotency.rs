@@ -5,6 +5,7 @@ use crate::http::state::HttpState;
 use crate::http::upload::receive::Upload;
 use actix_web::HttpRequest;
 use sha2::{Digest, Sha256};
+use sottovoce_actors::hex::hex;
 use sottovoce_actors::ports::store::Idempotency;
 
 const HEADER: &str = "idempotency-key";
@@ -31,6 +32,6 @@ pub fn of(state: &HttpState, key: String, request: &HttpRequest, upload: &Upload
         hash.update([0]);
     }
     let ttl_ms = i64::try_from(state.limits.idempotency_ttl.as_millis()).unwrap_or(i64::MAX);
-    let request_hash = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let request_hash = hex(hash.finalize());
     Idempotency { key, request_hash, expires_at: state.clock.now().plus_ms(ttl_ms) }
 }

@@ -1,15 +1,31 @@
 //! Reads and checks the `params` of a submission. Pure.
 
 use crate::http::error::ApiError;
+use serde::Deserialize;
 use sottovoce_actors::ports::engine::ModelInfo;
 use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::jobs::{JobParams, JobType};
+use std::borrow::Cow;
 
 /// Longest `params`, in bytes.
 pub const MAX_PARAMS_BYTES: usize = 16 * 1024;
 
+/// The type alone, so that what is said of a wrong one names what can be submitted, not all types there are.
+#[derive(Deserialize)]
+struct Typed<'a> {
+    #[serde(rename = "type", borrow)]
+    job_type: Cow<'a, str>,
+}
+
 /// Reads the JSON and refuses what this server cannot do.
 pub fn parse(json: &[u8], models: &[ModelInfo]) -> Result<JobParams, ApiError> {
+    if let Ok(Typed { job_type }) = serde_json::from_slice(json)
+        && job_type != JobType::Transcription.as_str()
+    {
+        return Err(ApiError::bad_request(
+            "this server takes jobs of type `transcription`; a live stream is opened on /v1/listen",
+        ));
+    }
     let params: JobParams = serde_json::from_slice(json)
         .map_err(|error| ApiError::bad_request(format!("`params` is not as described: {error}")))?;
     check(&params, models)?;
@@ -17,9 +33,6 @@ pub fn parse(json: &[u8], models: &[ModelInfo]) -> Result<JobParams, ApiError> {
 }
 
 fn check(params: &JobParams, models: &[ModelInfo]) -> Result<(), ApiError> {
-    if params.job_type != JobType::Transcription {
-        return Err(ApiError::bad_request("this server takes jobs of type `transcription`"));
-    }
     if params.target_language.is_some() {
         return Err(ApiError::bad_request("`target_language` is for jobs of type `translation`"));
     }
@@ -79,10 +92,26 @@ mod tests {
     }
 
     #[test]
+    fn a_wrong_type_is_told_what_can_be_submitted() {
+        for json in [r#"{"type":"stream"}"#, r#"{"type":"translation"}"#, r#"{"type":"song\u0021","x":1}"#] {
+            let refused = parse(json.as_bytes(), &[]).expect_err("refused");
+            assert!(
+                refused.detail().contains("takes jobs of type `transcription`"),
+                "{json}: {}",
+                refused.detail()
+            );
+            assert!(!refused.detail().contains("`stream`"), "{json}: {}", refused.detail());
+        }
+    }
+
+    #[test]
     fn what_cannot_be_done_is_refused_by_name() {
         for (json, code) in [
             ("", ErrorCode::BadRequest),
             ("[]", ErrorCode::BadRequest),
+            ("{}", ErrorCode::BadRequest),
+            (r#"{"type":1}"#, ErrorCode::BadRequest),
+            (r#"{"type":"transcription","type":"stream"}"#, ErrorCode::BadRequest),
             (r#"{"type":"stream"}"#, ErrorCode::BadRequest),
             (r#"{"type":"translation"}"#, ErrorCode::BadRequest),
             (r#"{"type":"transcription","colour":"red"}"#, ErrorCode::BadRequest),

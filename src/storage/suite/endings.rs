@@ -130,3 +130,25 @@ pub async fn a_cancelled_job_does_not_run_again(fixture: &mut impl Fixture) {
     submit(&*store, new_job(ada, T0)).await;
     assert_eq!(store.queued().await.expect("queued"), 1);
 }
+
+pub async fn events_of_old_jobs_are_forgotten(fixture: &mut impl Fixture) {
+    let store = fixture.store();
+    let ada = fixture.account("ada@example.org").await;
+    let (running, lease) = claim_new(&*store, ada, T0).await;
+    let (old, ending) = claim_new(&*store, ada, at(1)).await;
+    store.finish(ending, finish(ending, at(10))).await.expect("held");
+    let before = store.job(ada, old.id).await.expect("done");
+    let (_, ending) = claim_new(&*store, ada, at(100)).await;
+    store.fail(ending, failure(ErrorCode::MediaCorrupt, at(110))).await.expect("held");
+
+    let forget = async |before, limit| store.forget_events(before, limit).await.expect("forgotten");
+    assert_eq!(forget(at(10), 100).await, 0, "at the very moment none is older");
+    assert_eq!(forget(at(11), 2).await, 2, "as many as are wanted at once");
+    assert_eq!(forget(at(11), 2).await, 1, "submitted, claimed and done");
+    assert_eq!(forget(at(11), 2).await, 0);
+    assert_eq!(store.job(ada, old.id).await.expect("there as before"), before);
+    assert_eq!(forget(at(5_000), 100).await, 3, "the failed one's, not those of the job that runs");
+    store.finish(lease, finish(lease, at(5_000))).await.expect("held");
+    assert_eq!(forget(at(5_001), 100).await, 3, "kept while it ran");
+    assert_eq!(store.job(ada, running.id).await.expect("done").status, JobStatus::Done);
+}

@@ -78,7 +78,7 @@ macro_rules! every_test {
             endings::{
                 a_finished_job_shows_its_artifacts, a_failed_job_shows_why, a_job_ends_once,
                 a_bad_artifact_leaves_the_job_running, a_retried_job_runs_again, a_released_attempt_is_not_counted,
-                a_cancelled_job_does_not_run_again,
+                a_cancelled_job_does_not_run_again, events_of_old_jobs_are_forgotten,
             },
             deleting::{
                 a_queued_job_is_gone_at_once, a_running_job_is_told_to_stop, an_ended_job_leaves_garbage,

@@ -7,6 +7,7 @@
 use super::{CONVERTER_VERSION, ConvertError, Geometry, WeightRange, convert};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use sottovoce_actors::hex::hex;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -95,8 +96,8 @@ pub fn prepare(
     let converted = convert(&read(&sources.encoder)?, &read(&sources.decoder)?, range)?;
     let manifest = Manifest {
         converter_version: CONVERTER_VERSION,
-        encoder_sha256: hex(&Sha256::digest(&converted.encoder)),
-        decoder_sha256: hex(&Sha256::digest(&converted.decoder)),
+        encoder_sha256: hex(Sha256::digest(&converted.encoder)),
+        decoder_sha256: hex(Sha256::digest(&converted.decoder)),
         geometry: converted.geometry,
     };
     let manifest = serde_json::to_vec_pretty(&manifest)
@@ -133,7 +134,7 @@ fn check(folder: &Path) -> Result<Geometry, Unusable> {
     {
         let mut hash = Sha256::new();
         hash_file(&folder.join(file), &mut hash).map_err(|_| Unusable::Damaged("a file is missing"))?;
-        if hex(&hash.finalize()) != *expected {
+        if hex(hash.finalize()) != *expected {
             return Err(Unusable::Damaged("a file differs from the manifest"));
         }
     }
@@ -145,7 +146,7 @@ fn hash_sources(sources: &MoonshineSources) -> Result<String, PrepareError> {
     for path in [&sources.encoder, &sources.decoder] {
         hash_file(path, &mut hash).map_err(|cause| PrepareError::Source { path: path.clone(), cause })?;
     }
-    let mut digits = hex(&hash.finalize());
+    let mut digits = hex(hash.finalize());
     digits.truncate(PREFIX_DIGITS);
     Ok(digits)
 }
@@ -159,10 +160,6 @@ fn hash_file(path: &Path, hash: &mut Sha256) -> io::Result<()> {
             read => hash.update(&piece[..read]),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Writes a file that is either absent or whole, also after a crash.

@@ -4,11 +4,12 @@
 //! mask, which is what drafts need. Cross-attention queries are outputs, for word times.
 
 use super::ConvertError;
+use super::attention::queries_keys_values;
 use super::graph::{ABSENT, GraphBuilder, int};
 use super::int8::Int8Matrix;
 use super::moonshine::{
-    Geometry, LOGITS, POSITIONS, ROTARY_DIMS, TOKENS, cross_query, memory_key, memory_value, past_key,
-    past_value, present_key, present_value, rotary_tables,
+    Geometry, LOGITS, POSITIONS, TOKENS, cross_query, memory_key, memory_value, past_key, past_value,
+    present_key, present_value, rotary_tables,
 };
 use super::source::SourceModel;
 use rten_onnx::onnx::DataType;
@@ -108,27 +109,15 @@ fn block(
     limit: u8,
     layer: usize,
     state: &str,
-    (cos, sin): (&str, &str),
+    rotation: (&str, &str),
 ) -> Result<String, ConvertError> {
     let matrix =
         |part: &str| source.matrix(&format!("/model/decoder/layers.{layer}/{part}/MatMul_quant"), limit);
     let floats = |part: &str| source.floats(&format!("model.decoder.layers.{layer}.{part}"));
-    let (heads, hidden) = (geometry.heads_i64(), geometry.hidden_i64());
-
-    let normal = graph.layer_norm(state, &floats("input_layernorm.weight")?);
-    let normal = graph.quantise(&normal);
-    let projection = Int8Matrix::beside(&[
-        matrix("self_attn/q_proj")?,
-        matrix("self_attn/k_proj")?,
-        matrix("self_attn/v_proj")?,
-    ]);
-    let projected = graph.linear(&normal, &projection);
-    let parts = graph.split(&projected, &[2 * hidden, hidden]);
-    let turn =
-        vec![int("interleaved", 1), int("num_heads", 2 * heads), int("rotary_embedding_dim", ROTARY_DIMS)];
-    let turned = graph.node("RotaryEmbedding", &[&parts[0], cos, sin], turn);
-    let turned = graph.split(&turned, &[hidden, hidden]);
-    let said = self_attention(graph, geometry, layer, [&turned[0], &turned[1], &parts[1]]);
+    let norm = floats("input_layernorm.weight")?;
+    let projections = [matrix("self_attn/q_proj")?, matrix("self_attn/k_proj")?, matrix("self_attn/v_proj")?];
+    let turned = queries_keys_values(graph, geometry, state, &norm, &projections, rotation);
+    let said = self_attention(graph, geometry, layer, turned.each_ref().map(String::as_str));
     let said = graph.quantise(&said);
     let said = graph.linear(&said, &matrix("self_attn/dense")?);
     let state = graph.node("Add", &[state, &said], vec![]);
@@ -147,7 +136,7 @@ fn block(
     let bias = floats("mlp.up_proj.bias")?;
     let half = i64::try_from(bias.len() / 2).map_err(|_| source.lacks("mlp.up_proj.bias"))?;
     let inner = graph.bias(&inner, &bias);
-    let halves = graph.split(&inner, &[half, half]);
+    let halves = graph.split(&inner, [half, half]);
     let gate = graph.node("Swish", &[&halves[1]], vec![]);
     let inner = graph.node("Mul", &[&gate, &halves[0]], vec![]);
     let inner = graph.quantise(&inner);

@@ -3,9 +3,10 @@
 //! The last step, the projection to cross-attention keys and values, comes from the decoder file: it is done once per
 //! utterance, so it belongs here and the decoder needs no first-pass variant.
 
+use super::attention::queries_keys_values;
 use super::graph::{GraphBuilder, float, int, ints};
 use super::int8::Int8Matrix;
-use super::moonshine::{Geometry, ROTARY_DIMS, memory_key, memory_value, rotary_tables};
+use super::moonshine::{Geometry, memory_key, memory_value, rotary_tables};
 use super::source::SourceModel;
 use super::{AUDIO, ConvertError};
 use rten_onnx::onnx::DataType;
@@ -122,28 +123,16 @@ fn block(
     limit: u8,
     layer: usize,
     state: &str,
-    (cos, sin): (&str, &str),
+    rotation: (&str, &str),
 ) -> Result<String, ConvertError> {
     let matrix = |part: &str| source.matrix(&format!("/layers.{layer}/{part}/MatMul_quant"), limit);
     let floats = |part: &str| source.floats(&format!("layers.{layer}.{part}"));
-    let (heads, hidden) = (geometry.heads_i64(), geometry.hidden_i64());
-
-    let normal = graph.layer_norm(state, &floats("input_layernorm.weight")?);
-    let normal = graph.quantise(&normal);
-    let projection = Int8Matrix::beside(&[
-        matrix("self_attn/q_proj")?,
-        matrix("self_attn/k_proj")?,
-        matrix("self_attn/v_proj")?,
-    ]);
-    let projected = graph.linear(&normal, &projection);
-    let parts = graph.split(&projected, &[2 * hidden, hidden]);
-    // Queries and keys turn by the same angles: one node turns both, as twice the heads.
-    let turn =
-        vec![int("interleaved", 1), int("num_heads", 2 * heads), int("rotary_embedding_dim", ROTARY_DIMS)];
-    let turned = graph.node("RotaryEmbedding", &[&parts[0], cos, sin], turn);
-    let turned = graph.split(&turned, &[hidden, hidden]);
+    let norm = floats("input_layernorm.weight")?;
+    let projections = [matrix("self_attn/q_proj")?, matrix("self_attn/k_proj")?, matrix("self_attn/v_proj")?];
+    let [query, key, value] = queries_keys_values(graph, geometry, state, &norm, &projections, rotation);
+    let heads = geometry.heads_i64();
     let attend = vec![int("q_num_heads", heads), int("kv_num_heads", heads)];
-    let heard = graph.node("Attention", &[&turned[0], &turned[1], &parts[1]], attend);
+    let heard = graph.node("Attention", &[&query, &key, &value], attend);
     let heard = graph.quantise(&heard);
     let heard = graph.linear(&heard, &matrix("self_attn/dense")?);
     let state = graph.node("Add", &[state, &heard], vec![]);

@@ -115,10 +115,14 @@ impl GraphBuilder {
     }
 
     /// Splits the last axis into pieces of the given sizes.
-    pub(super) fn split(&mut self, value: &str, sizes: &[i64]) -> Vec<String> {
-        let lengths = self.ints(&[sizes.len()], sizes);
-        let outputs: Vec<String> = sizes.iter().map(|_| self.fresh("Split")).collect();
-        let names: Vec<&str> = outputs.iter().map(String::as_str).collect();
+    pub(super) fn split<const PIECES: usize>(
+        &mut self,
+        value: &str,
+        sizes: [i64; PIECES],
+    ) -> [String; PIECES] {
+        let lengths = self.ints(&[PIECES], &sizes);
+        let outputs = sizes.map(|_| self.fresh("Split"));
+        let names = outputs.each_ref().map(String::as_str);
         self.named_node("Split", &[value, &lengths], &names, vec![int("axis", -1)]);
         outputs
     }

@@ -5,6 +5,7 @@
 //! are written: `encoder` (samples to cross-attention keys and values) and `decoder` (tokens and cache to logits).
 //! Never loads a model, never decides where models come from.
 
+mod attention;
 mod cache;
 mod decoder;
 mod encoder;

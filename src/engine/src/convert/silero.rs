@@ -66,7 +66,7 @@ fn spectrum(graph: &mut GraphBuilder, source: &SourceModel, windows: &str) -> Re
     let parts = graph.node("MatMul", &[windows, &basis], vec![]);
     let squares = graph.node("Mul", &[&parts, &parts], vec![]);
     #[expect(clippy::cast_possible_wrap, reason = "129")]
-    let halves = graph.split(&squares, &[bins as i64, bins as i64]);
+    let halves = graph.split(&squares, [bins as i64, bins as i64]);
     let power = graph.node("Add", &[&halves[0], &halves[1]], vec![]);
     Ok(graph.node("Sqrt", &[&power], vec![]))
 }

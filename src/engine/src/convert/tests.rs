@@ -203,7 +203,7 @@ fn other_files_are_refused_with_the_part_they_lack() {
 fn split_parts_the_last_axis() {
     let mut graph = GraphBuilder::default();
     let x = graph.input("x", DataType::FLOAT, &[None, Some(3)]);
-    let parts = graph.split(&x, &[1, 2]);
+    let parts = graph.split(&x, [1, 2]);
     let turned = graph.node("Concat", &[&parts[1], &parts[0]], vec![int("axis", -1)]);
     graph.named_node("Identity", &[&turned], &["y"], vec![]);
     graph.output("y", DataType::FLOAT);
