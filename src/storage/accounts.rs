@@ -68,21 +68,26 @@ fn account(row: &dyn Row) -> Result<Account, StoreError> {
 
 pub async fn register(tx: &mut dyn Tx, new: NewAccount) -> Result<Registered, StoreError> {
     let email = normal(&new.email);
+    let mut is_invited = false;
+    if let Some(invitation) = &new.invitation {
+        // First of all: who has no good invitation learns nothing about addresses.
+        let link = use_link(tx, invitation, LinkPurpose::Invitation, new.now).await?;
+        match link {
+            Some(link) if link.email.as_ref().is_none_or(|invited| *invited == email) => {
+                is_invited = link.email.is_some();
+            }
+            _ => return Ok(Registered::InvitationInvalid),
+        }
+    }
     let args = [new.id.into(), (&email).into(), (&new.password.0).into(), new.now.into()];
     if tx.execute(ADD, &args).await? == 0 {
         return Ok(Registered::EmailTaken);
     }
-    let Some(invitation) = &new.invitation else { return Ok(Registered::Made) };
-    match use_link(tx, invitation, LinkPurpose::Invitation, new.now).await? {
-        Some(link) if link.email.as_ref().is_none_or(|invited| *invited == email) => {
-            if link.email.is_some() {
-                // The invitation went to this address.
-                tx.execute(VERIFY_EMAIL, &[new.id.into(), (&email).into()]).await?;
-            }
-            Ok(Registered::Made)
-        }
-        _ => Ok(Registered::InvitationInvalid),
+    if is_invited {
+        // The invitation went to this address.
+        tx.execute(VERIFY_EMAIL, &[new.id.into(), (&email).into()]).await?;
     }
+    Ok(Registered::Made)
 }
 
 pub async fn ensure(

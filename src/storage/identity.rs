@@ -18,7 +18,7 @@ impl<D: Database> Identity for SqlStore<D> {
     async fn register(&self, new: NewAccount) -> Result<Registered, StoreError> {
         let mut tx = self.database().write().await?;
         let registered = accounts::register(&mut *tx, new).await?;
-        // A refused invitation must not leave the account behind.
+        // A refusal leaves everything as it was: a good invitation for an address that is taken stays good.
         if registered == Registered::Made {
             tx.commit().await?;
         }

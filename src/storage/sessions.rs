@@ -2,7 +2,7 @@
 //! (`refresh_one_active`), each used once.
 
 use crate::storage::database::{Row, Tx, Value, fetch_one};
-use crate::storage::rows::{id, int, text};
+use crate::storage::rows::{broken, id, int, text};
 use sottovoce_actors::ports::identity::{
     NewRefresh, NewSession, RevokeReason, Rotate, Rotation, SecretHash, SessionOwner, TokenEpoch,
 };
@@ -18,11 +18,14 @@ const LIVE: &str = "SELECT s.id AS id, s.user_id AS user_id, u.token_epoch AS to
      s.idle_expires_at AS idle_expires_at, s.absolute_expires_at AS absolute_expires_at \
      FROM sessions s JOIN users u ON u.id=s.user_id WHERE s.id=$1 AND s.revoked_at IS NULL \
      AND s.idle_expires_at>$2 AND s.absolute_expires_at>$2 AND u.status='active'";
+/// Takes the login's row (a no-op), so that what happens to one login happens one after the other: a rotation that has
+/// not committed is not missed by the revocation that waits for it.
+const LOCK: &str = "UPDATE sessions SET auth_time=auth_time WHERE id=$1 AND revoked_at IS NULL RETURNING id";
 /// One row: this call won the token. No row: it is not active, and what it is must be looked up.
 const USE_TOKEN: &str = "UPDATE refresh_tokens SET state='rotated', rotated_at=$2 WHERE token_hash=$1 AND state='active' \
-     RETURNING id, session_id, generation";
-const TOKEN: &str = "SELECT t.id AS id, t.session_id AS session_id, t.state AS state, t.generation AS generation, \
-     t.rotated_at AS rotated_at, s.user_id AS user_id FROM refresh_tokens t JOIN sessions s ON s.id=t.session_id \
+     RETURNING id, generation";
+const TOKEN: &str = "SELECT t.id AS id, t.session_id AS session_id, t.state AS state, t.rotated_at AS rotated_at, \
+     s.user_id AS user_id FROM refresh_tokens t JOIN sessions s ON s.id=t.session_id \
      WHERE t.token_hash=$1";
 /// Ends the active child of a token whose answer was lost.
 const REVOKE_CHILD: &str = "UPDATE refresh_tokens SET state='revoked' WHERE parent_id=$1 AND state='active' \
@@ -88,21 +91,30 @@ pub async fn open(tx: &mut dyn Tx, new: NewSession) -> Result<SessionOwner, Stor
 }
 
 pub async fn rotate(tx: &mut dyn Tx, rotate: Rotate) -> Result<Rotation, StoreError> {
-    let won = fetch_one(tx, USE_TOKEN, &[(&rotate.presented.0).into(), rotate.now.into()]).await?;
-    let Some(token) = won else { return again(tx, &rotate).await };
-    let (parent, generation) = (text(&*token, "id")?, int(&*token, "generation")?);
-    succeed(tx, &rotate, id(&*token, "session_id")?, parent, generation + 1).await
-}
-
-/// Answers a token that is not active: the direct parent of an unused one within the grace, a thief's, or nobody's.
-async fn again(tx: &mut dyn Tx, rotate: &Rotate) -> Result<Rotation, StoreError> {
-    let Some(token) = fetch_one(tx, TOKEN, &[(&rotate.presented.0).into()]).await? else {
+    let Some((session, account)) = of_refresh(tx, &rotate.presented).await? else {
         return Ok(Rotation::Invalid);
     };
-    let (session, account) = (id(&*token, "session_id")?, id(&*token, "user_id")?);
-    if live(tx, session, rotate.now).await?.is_none() {
+    // A token of a login that does not hold is left as it is: a suspended account may go on one day.
+    if fetch_one(tx, LOCK, &[session.into()]).await?.is_none()
+        || live(tx, session, rotate.now).await?.is_none()
+    {
         return Ok(Rotation::Invalid);
     }
+    let won = fetch_one(tx, USE_TOKEN, &[(&rotate.presented.0).into(), rotate.now.into()]).await?;
+    let Some(token) = won else { return again(tx, &rotate, session, account).await };
+    let (parent, generation) = (text(&*token, "id")?, int(&*token, "generation")?);
+    succeed(tx, &rotate, session, parent, generation + 1).await
+}
+
+/// Answers a token that is not active: the direct parent of an unused one within the grace, or a thief's.
+async fn again(
+    tx: &mut dyn Tx,
+    rotate: &Rotate,
+    session: SessionId,
+    account: AccountId,
+) -> Result<Rotation, StoreError> {
+    let token = fetch_one(tx, TOKEN, &[(&rotate.presented.0).into()]).await?;
+    let token = token.ok_or_else(|| broken("refresh token"))?;
     let rotated_at = token.opt_int("rotated_at")?;
     let in_grace = rotated_at.is_some_and(|at| rotate.now.0 < at.saturating_add(rotate.grace_ms));
     if text(&*token, "state")? == "rotated" && in_grace {
@@ -122,9 +134,6 @@ async fn succeed(
     parent: String,
     generation: i64,
 ) -> Result<Rotation, StoreError> {
-    if live(tx, session, rotate.now).await?.is_none() {
-        return Ok(Rotation::Invalid);
-    }
     add_token(tx, session, &rotate.successor, generation, Some(parent), rotate.now).await?;
     tx.execute(LIVES_ON, &[session.into(), rotate.now.plus_ms(rotate.idle_ms).into()]).await?;
     Ok(live(tx, session, rotate.now).await?.map_or(Rotation::Invalid, Rotation::Rotated))

@@ -1,6 +1,8 @@
-//! The conformance suite of the index port: what every database must do, written once over `dyn Store`. A database joins
-//! with a [`Fixture`] and one line of [`conformance`].
+//! The conformance suite of the index ports: what every database must do, written once over `dyn Store` and
+//! `dyn Identity`. A database joins with a [`Fixture`] and one line of [`conformance`].
 
+mod accounts;
+mod audit;
 mod deleting;
 mod endings;
 mod garbage;
@@ -12,20 +14,24 @@ mod model;
 mod postgres;
 mod races;
 mod reference;
+mod refresh_model;
+mod refresh_reference;
+mod sessions;
 mod sqlite;
 mod submitting;
+mod tickets;
 
 use crate::config::{SecretText, StorageConfig};
 use crate::system::SystemIds;
 use async_trait::async_trait;
 use sottovoce_actors::ports::clock::Ids;
-use sottovoce_actors::ports::identity::Identity;
+use sottovoce_actors::ports::identity::{Identity, SecretHash};
 use sottovoce_actors::ports::store::{
     Artifact, EpochMs, Failure, Finish, Idempotency, Job, Lease, NewJob, NewStream, StorageRef, Store,
     StoreError, Submitted,
 };
 use sottovoce_protocol::error_code::ErrorCode;
-use sottovoce_protocol::ids::{AccountId, ArtifactId, JobId, NodeId};
+use sottovoce_protocol::ids::{AccountId, ArtifactId, JobId, NodeId, SessionId};
 use sottovoce_protocol::jobs::{ArtifactKind, JobParams, JobType};
 use std::sync::Arc;
 
@@ -43,9 +49,12 @@ pub trait Fixture: Send + Sync {
 }
 
 /// A fixture whose database holds accounts and credentials too.
+#[async_trait]
 pub trait IdentityFixture: Fixture {
     /// Returns the port of accounts and credentials.
     fn identity(&self) -> Arc<dyn Identity>;
+    /// Returns the hashes of the `active` refresh tokens of a login, past the port.
+    async fn active_tokens(&self, session: SessionId) -> Vec<String>;
 }
 
 /// Runs every function of the suite as a test of one database.
@@ -105,7 +114,37 @@ pub(crate) use every_test;
 macro_rules! every_identity_test {
     ($fixture:ty) => {
         crate::storage::suite::conformance!($fixture:
-            keys::{an_email_is_one_account, a_key_opens_its_account, a_key_ends, a_key_of_nobody_is_refused},
+            accounts::{
+                registering_takes_an_address_once, of_many_who_register_an_address_one_gets_it,
+                an_invitation_is_used_once, a_refused_invitation_leaves_no_account,
+                a_refused_invitation_tells_no_address, a_taken_address_leaves_the_invitation_good,
+                a_subject_is_one_account, a_provider_never_opens_anothers_address, a_link_sets_a_password_once,
+                a_link_confirms_its_address_once, a_newer_link_ends_the_older, a_suspended_account_opens_nothing,
+                a_deleted_account_leaves_nothing_open, a_deleted_accounts_jobs_are_found, accounts_are_listed_once,
+            },
+            keys::{
+                an_email_is_one_account, a_key_opens_its_account, a_key_ends, a_key_of_nobody_is_refused,
+                keys_are_counted, keys_are_counted_among_many_callers, only_the_owner_revokes_a_key,
+                keys_are_listed_while_they_are_good,
+            },
+            sessions::{
+                a_refresh_token_is_used_once, the_direct_parent_is_answered_within_the_grace,
+                a_grandparent_ends_the_login, a_replaced_child_ends_the_login, a_login_expires,
+                logging_out_ends_one_login, logging_out_everywhere_ends_all,
+                changing_a_password_ends_the_other_logins, a_suspension_uses_up_no_token,
+                eight_callers_rotate_one_token, eight_callers_without_grace_end_the_login,
+                rotating_and_logging_out_at_once_leave_no_token,
+            },
+            refresh_model::{random_histories_agree_with_the_reference},
+            tickets::{
+                a_ticket_opens_once, a_ticket_is_for_one_purpose_and_origin,
+                a_ticket_ends_with_what_it_was_made_with, of_many_with_one_ticket_one_gets_in,
+                a_login_on_its_way_is_one_browsers,
+            },
+            audit::{
+                what_ended_is_told, the_log_is_kept_in_order, what_has_expired_is_forgotten,
+                forgetting_goes_in_batches,
+            },
         );
     };
 }
@@ -119,6 +158,10 @@ pub fn config(url: String) -> StorageConfig {
         statement_timeout_ms: 10_000,
     }
 }
+
+/// For [`IdentityFixture::active_tokens`].
+pub const ACTIVE_TOKENS: &str =
+    "SELECT token_hash FROM refresh_tokens WHERE session_id=$1 AND state='active'";
 
 pub const T0: EpochMs = EpochMs(1_800_000_000_000);
 
@@ -136,6 +179,18 @@ pub fn job_id() -> JobId {
 
 pub fn node() -> NodeId {
     NodeId::from_uuid(SystemIds.uuid())
+}
+
+/// The seed of a random history: a fresh one for each run (the random part of an id), or the one that failed.
+pub fn seed() -> u64 {
+    let given = std::env::var("SOTTOVOCE_TEST_SEED").ok().and_then(|text| text.parse().ok());
+    let seed = given.unwrap_or_else(|| SystemIds.uuid().as_u64_pair().1);
+    println!("SOTTOVOCE_TEST_SEED={seed}");
+    seed
+}
+
+pub fn hash(secret: impl Into<String>) -> SecretHash {
+    SecretHash(secret.into())
 }
 
 pub fn params(job_type: JobType) -> JobParams {

@@ -2,11 +2,11 @@
 //! happen. A failure prints its seed; `SOTTOVOCE_TEST_SEED` runs it again.
 
 use super::reference::{Reference, Submission};
-use super::{Fixture, T0, artifact, assert_not_found, at, failure, idempotency, new_job, new_stream, node};
-use crate::system::SystemIds;
+use super::{
+    Fixture, T0, artifact, assert_not_found, at, failure, idempotency, new_job, new_stream, node, seed,
+};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use sottovoce_actors::ports::clock::Ids;
 use sottovoce_actors::ports::store::{
     EpochMs, Failure, Finish, Job, Lease, LeaseEpoch, NewJob, Permille, StorageRef, Store, StoreError,
     Submitted,
@@ -27,14 +27,6 @@ struct History {
     leases: Vec<Lease>,
     seen: HashMap<JobId, Job>,
     now: EpochMs,
-}
-
-fn seed() -> u64 {
-    let given = std::env::var("SOTTOVOCE_TEST_SEED").ok().and_then(|text| text.parse().ok());
-    // A fresh seed for each run: the random part of an id.
-    let seed = given.unwrap_or_else(|| SystemIds.uuid().as_u64_pair().1);
-    println!("SOTTOVOCE_TEST_SEED={seed}");
-    seed
 }
 
 /// Answers of the port with refusals as the reference gives them.

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use sottovoce_actors::ports::clock::Ids;
 use sottovoce_actors::ports::identity::Identity;
 use sottovoce_actors::ports::store::{Store, StoreError};
-use sottovoce_protocol::ids::AccountId;
+use sottovoce_protocol::ids::{AccountId, SessionId};
+use sqlx::Connection as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -59,9 +60,18 @@ impl Fixture for SqliteFixture {
     }
 }
 
+#[async_trait]
 impl IdentityFixture for SqliteFixture {
     fn identity(&self) -> Arc<dyn Identity> {
         self.index.identity()
+    }
+
+    async fn active_tokens(&self, session: SessionId) -> Vec<String> {
+        let mut raw = sqlx::SqliteConnection::connect(&url(&self.folder)).await.expect("raw connection");
+        let tokens = sqlx::query_scalar(super::ACTIVE_TOKENS).bind(session.to_string()).fetch_all(&mut raw);
+        let tokens = tokens.await.expect("rows");
+        raw.close().await.expect("closed");
+        tokens
     }
 }
 
