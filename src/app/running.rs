@@ -1,6 +1,7 @@
 //! A running server: what `start` puts up, `stop` takes down in reverse, each step bounded.
 
 use crate::app::{Ports, PortsError, secrets, settings};
+use crate::auth::{Flows, PasswordError, Passwords};
 use crate::config::{Config, Mode};
 use crate::http::routes;
 use crate::http::state::HttpState;
@@ -46,6 +47,9 @@ pub enum StartError {
     /// Cleaning up after the last run failed.
     #[error("cleaning up after the last run failed: {0}")]
     Sweep(#[from] SweepError),
+    /// The cost of a password's hash.
+    #[error(transparent)]
+    Passwords(#[from] PasswordError),
     /// A listener.
     #[error("{address} cannot be listened on ({cause}); set {setting} to a free address")]
     Listen {
@@ -85,7 +89,14 @@ impl Running {
     /// # Errors
     /// See [`StartError`]; what was started before the fault ends with the process.
     pub async fn start(config: &Config, engine: Arc<dyn Engine>) -> Result<Self, StartError> {
-        let ports = Ports::open(config, engine).await?;
+        Self::start_on(config, Ports::open(config, engine).await?).await
+    }
+
+    /// Starts everything on opened ports. Must be called on an actix system.
+    ///
+    /// # Errors
+    /// See [`StartError`]; what was started before the fault ends with the process.
+    pub async fn start_on(config: &Config, ports: Ports) -> Result<Self, StartError> {
         let serving = ports.index.lock_for_serving()?;
         let store = ports.index.store();
         if ports.index.is_lone_node() {
@@ -311,12 +322,22 @@ fn http_state(
 ) -> Result<HttpState, StartError> {
     let limits = settings::http_limits(config);
     let secrets = secrets::load(config).map_err(StartError::System)?;
+    let (tokens, auth) = (Arc::new(secrets.tokens), Arc::new(settings::auth(config, address)));
+    let flows = Flows::new(
+        ports.index.identity(),
+        tokens.clone(),
+        Arc::new(Passwords::new(settings::hash_cost(config))?),
+        auth.clone(),
+        ports.mail.clone(),
+        ports.clock.clone(),
+        ports.ids.clone(),
+    );
     Ok(HttpState {
         store: ports.index.store(),
         identity: ports.index.identity(),
-        tokens: Arc::new(secrets.tokens),
-        auth: Arc::new(settings::auth(config, address)),
-        mail: ports.mail.clone(),
+        tokens,
+        auth,
+        flows,
         files: ports.files.clone(),
         bus: ports.bus.clone(),
         media: ports.media.clone(),

@@ -1,7 +1,7 @@
 //! The configuration in the terms of each part. Plain mapping, no decisions.
 
 use crate::app::ServeError;
-use crate::auth::{AuthSettings, RegistrationPolicy};
+use crate::auth::{AuthSettings, HashCost, RegistrationPolicy};
 use crate::config::{Config, Mode, Registration};
 use crate::http::limits::{RateLimiter, RateLimits};
 use crate::http::origin::Origins;
@@ -192,6 +192,14 @@ pub(super) fn auth(config: &Config, bound: SocketAddr) -> AuthSettings {
         keys_per_account: auth.keys_per_account,
         base_url: if public.is_empty() { format!("http://{bound}") } else { public.to_owned() },
         secure_cookies: config.mode == Mode::Production || public.starts_with("https://"),
+    }
+}
+
+pub(super) fn hash_cost(config: &Config) -> HashCost {
+    HashCost {
+        memory_kib: config.auth.argon2_memory_kib,
+        passes: config.auth.argon2_passes,
+        at_once: config.auth.hashes_at_once,
     }
 }
 

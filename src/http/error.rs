@@ -1,6 +1,7 @@
 //! The one table from error codes to HTTP statuses, and the body of every error: `application/problem+json` (RFC 9457);
 //! under `/v1/` Deepgram's shape. The body is written by the request-id middleware, which alone knows the request.
 
+use crate::auth::{FlowError, PasswordError};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
@@ -14,6 +15,8 @@ use std::fmt;
 
 /// How long a client should wait where nothing better is known, in seconds.
 const RETRY_AFTER_S: u64 = 5;
+/// The same where something is busy that is done within moments.
+const BUSY_S: u64 = 2;
 
 /// An answer that is an error: a stable code and a sentence that says what to do.
 #[derive(Clone, Debug)]
@@ -253,6 +256,51 @@ impl From<StoreError> for ApiError {
             }
             StoreError::LeaseLost | StoreError::Broken(_) => {
                 tracing::error!(%error, "index failed");
+                Self::new(ErrorCode::Internal, "the server failed; try again later")
+            }
+        }
+    }
+}
+
+impl From<FlowError> for ApiError {
+    fn from(error: FlowError) -> Self {
+        match error {
+            FlowError::Store(error) => error.into(),
+            FlowError::Unsuitable(why) => Self::new(ErrorCode::PasswordUnsuitable, why.to_string()),
+            FlowError::LoginFailed { .. } => {
+                Self::new(ErrorCode::LoginFailed, "the e-mail address or the password is wrong")
+            }
+            FlowError::EmailUnverified { .. } => Self::new(
+                ErrorCode::EmailUnverified,
+                "confirm the address first: open the link that was sent to it, or ask for another",
+            ),
+            FlowError::RefreshInvalid => Self::new(
+                ErrorCode::RefreshInvalid,
+                "the refresh token is not valid (any more); log in again",
+            ),
+            FlowError::RefreshReused { .. } => Self::new(
+                ErrorCode::RefreshReused,
+                "the refresh token was used before, so somebody may have stolen it; the login was ended, log in again",
+            ),
+            FlowError::ReauthRequired => {
+                Self::new(ErrorCode::ReauthRequired, "the login is too old for this; log in again")
+            }
+            FlowError::CurrentPasswordMissing => Self::bad_request("send `current_password` too"),
+            FlowError::EmailTaken => {
+                Self::new(ErrorCode::EmailTaken, "the address has an account already; log in")
+            }
+            FlowError::RegistrationClosed => Self::new(
+                ErrorCode::RegistrationClosed,
+                "accounts are made by invitation or by the operator only; ask for one",
+            ),
+            FlowError::LinkInvalid => {
+                Self::new(ErrorCode::LinkInvalid, "the link is unknown, used or too old; ask for a new one")
+            }
+            FlowError::TooManyLetters | FlowError::Password(PasswordError::Busy) => {
+                Self::new(ErrorCode::RateLimited, "too many are at it at once; try again").retry_after(BUSY_S)
+            }
+            FlowError::Password(PasswordError::Failed(_)) | FlowError::Random(_) | FlowError::Signing(_) => {
+                tracing::error!(%error, "credentials failed");
                 Self::new(ErrorCode::Internal, "the server failed; try again later")
             }
         }

@@ -1,5 +1,6 @@
 //! Security headers on every answer, and CORS by the one origin policy.
 
+use crate::http::auth::CSRF_HEADER;
 use crate::http::origin::Origins;
 use crate::http::state::HttpState;
 use actix_cors::Cors;
@@ -45,7 +46,8 @@ pub async fn secure<B: MessageBody>(
 }
 
 /// Lets the allowed origins read answers; requests of others are answered without CORS headers, so that browsers keep
-/// the answer from the page. Credentials travel in `Authorization`, never in cookies.
+/// the answer from the page. Credentials travel in `Authorization`; the one cookie is read by `/auth/refresh` and
+/// `/auth/logout` only.
 pub fn cors(origins: Arc<Origins>) -> Cors {
     Cors::default()
         .allowed_origin_fn(move |origin, _head| origins.allows(origin.as_bytes()))
@@ -57,7 +59,9 @@ pub fn cors(origins: Arc<Origins>) -> Cors {
             header::IF_NONE_MATCH,
             HeaderName::from_static("idempotency-key"),
             HeaderName::from_static("x-sottovoce-params"),
+            CSRF_HEADER,
         ])
+        .supports_credentials()
         .expose_headers([
             header::LOCATION,
             header::ETAG,

@@ -1,6 +1,7 @@
 //! The route table: the one list that registers handlers, and that tests compare with the OpenAPI document and the
 //! authorization matrix.
 
+use crate::http::auth::{login, logout, me, password, refresh, register, verify};
 use crate::http::credentials::{api_keys, grants, tickets};
 use crate::http::error::ApiError;
 use crate::http::state::HttpState;
@@ -37,6 +38,8 @@ impl Verb {
 pub enum Access {
     /// Anyone.
     Open,
+    /// Whoever has a refresh token, in the cookie or in the body: no other credential is asked for.
+    Refresh,
     /// A key or a person with this scope.
     Scope(Scope),
     /// A key, whatever its scopes, or a person.
@@ -100,6 +103,73 @@ pub const ENDPOINTS: &[Endpoint] = &[
         path: "/ws",
         access: Access::Scope(Scope::JobsRead),
         to: |route| route.to(status::subscribe),
+    },
+    Endpoint {
+        verb: Verb::Post,
+        path: "/auth/register",
+        access: Access::Open,
+        to: |route| route.to(register::register),
+    },
+    Endpoint {
+        verb: Verb::Post,
+        path: "/auth/login",
+        access: Access::Open,
+        to: |route| route.to(login::login),
+    },
+    Endpoint {
+        verb: Verb::Post,
+        path: "/auth/refresh",
+        access: Access::Refresh,
+        to: |route| route.to(refresh::refresh),
+    },
+    Endpoint {
+        verb: Verb::Post,
+        path: "/auth/logout",
+        access: Access::Refresh,
+        to: |route| route.to(logout::logout),
+    },
+    Endpoint {
+        verb: Verb::Post,
+        path: "/auth/logout-all",
+        access: Access::Person,
+        to: |route| route.to(logout::logout_all),
+    },
+    Endpoint {
+        verb: Verb::Post,
+        path: "/auth/password",
+        access: Access::Person,
+        to: |route| route.to(password::change),
+    },
+    Endpoint {
+        verb: Verb::Post,
+        path: "/auth/password/forgotten",
+        access: Access::Open,
+        to: |route| route.to(password::forgotten),
+    },
+    Endpoint {
+        verb: Verb::Post,
+        path: "/auth/password/reset",
+        access: Access::Open,
+        to: |route| route.to(password::reset),
+    },
+    Endpoint {
+        verb: Verb::Post,
+        path: "/auth/verify",
+        access: Access::Open,
+        to: |route| route.to(verify::verify),
+    },
+    Endpoint {
+        verb: Verb::Post,
+        path: "/auth/verify/resend",
+        access: Access::Open,
+        to: |route| route.to(verify::resend),
+    },
+    Endpoint { verb: Verb::Get, path: "/auth/me", access: Access::Anyone, to: |route| route.to(me::show) },
+    Endpoint {
+        verb: Verb::Delete,
+        path: "/auth/me",
+        access: Access::Person,
+        to: |route| route.to(me::delete),
     },
     Endpoint {
         verb: Verb::Post,

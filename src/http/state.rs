@@ -1,7 +1,7 @@
 //! What handlers work with: ports, plain limits and the few values made at start. Built by `app.rs` only.
 
-use crate::auth::AuthSettings;
 use crate::auth::access_token::TokenKeys;
+use crate::auth::{AuthSettings, Flows};
 use crate::http::cursor::CursorKey;
 use crate::http::limits::RateLimiter;
 use crate::http::origin::Origins;
@@ -13,7 +13,6 @@ use sottovoce_actors::ports::clock::{Clock, Ids};
 use sottovoce_actors::ports::engine::ModelInfo;
 use sottovoce_actors::ports::files::FileStore;
 use sottovoce_actors::ports::identity::Identity;
-use sottovoce_actors::ports::mail::Mailer;
 use sottovoce_actors::ports::media::MediaDecoder;
 use sottovoce_actors::ports::store::Store;
 use std::sync::Arc;
@@ -56,8 +55,8 @@ pub struct HttpState {
     pub tokens: Arc<TokenKeys>,
     /// What the flows of accounts are set to.
     pub auth: Arc<AuthSettings>,
-    /// Sends mail, where that is set up.
-    pub mail: Option<Arc<dyn Mailer>>,
+    /// The flows of accounts.
+    pub flows: Flows,
     /// Objects.
     pub files: Arc<dyn FileStore>,
     /// Status.

@@ -28,6 +28,7 @@ const BY_SUBJECT: &str = "SELECT id, status FROM users WHERE oidc_issuer=$1 AND 
 const ADD_ARRIVED: &str = "INSERT INTO users (id, oidc_issuer, oidc_subject, email, email_verified, created_at) \
      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
 const SET_PASSWORD: &str = "UPDATE users SET password_hash=$2 WHERE id=$1 AND status<>'deleted'";
+const RENEW_PASSWORD: &str = "UPDATE users SET password_hash=$3 WHERE id=$1 AND password_hash=$2";
 const VERIFY_EMAIL: &str =
     "UPDATE users SET email_verified=1 WHERE id=$1 AND email=$2 AND status<>'deleted' RETURNING id";
 const SET_STATUS: &str =
@@ -179,6 +180,16 @@ pub async fn set_password(
         return Err(StoreError::NotFound);
     }
     sessions::revoke_all(tx, id, keep, RevokeReason::PasswordChanged, now).await
+}
+
+pub async fn renew_password(
+    tx: &mut dyn Tx,
+    id: AccountId,
+    outdated: &PasswordHash,
+    renewed: &PasswordHash,
+) -> Result<(), StoreError> {
+    // Changed meanwhile: the change stands.
+    tx.execute(RENEW_PASSWORD, &[id.into(), (&outdated.0).into(), (&renewed.0).into()]).await.map(|_| ())
 }
 
 pub async fn set_password_by_link(

@@ -67,6 +67,15 @@ impl<D: Database> Identity for SqlStore<D> {
         writing!(self, tx => accounts::set_password(tx, id, &password, keep, now))
     }
 
+    async fn renew_password(
+        &self,
+        id: AccountId,
+        outdated: &PasswordHash,
+        renewed: PasswordHash,
+    ) -> Result<(), StoreError> {
+        writing!(self, tx => accounts::renew_password(tx, id, outdated, &renewed))
+    }
+
     async fn set_password_by_link(
         &self,
         link: &SecretHash,

@@ -114,6 +114,13 @@ pub struct VerifyEmail {
     pub token: Confidential,
 }
 
+/// Answer to what goes on after the answer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Accepted {
+    /// A sentence for people: what happens next.
+    pub detail: String,
+}
+
 /// `GET /auth/me`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Me {

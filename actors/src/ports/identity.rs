@@ -465,6 +465,13 @@ pub trait Identity: Send + Sync + 'static {
         keep: Option<SessionId>,
         now: EpochMs,
     ) -> Result<(), StoreError>;
+    /// Replaces a password's hash by one of the same password, if it is still this one. No login ends.
+    async fn renew_password(
+        &self,
+        id: AccountId,
+        outdated: &PasswordHash,
+        renewed: PasswordHash,
+    ) -> Result<(), StoreError>;
     /// Uses up a link to set a password, ends every login and confirms the address if the link went to it. `None`: no
     /// such link (any more).
     async fn set_password_by_link(

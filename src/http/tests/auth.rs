@@ -13,7 +13,8 @@ fn path(pattern: &str) -> String {
 #[test]
 async fn every_route_but_the_open_ones_needs_a_valid_key() {
     let world = World::start().await;
-    for endpoint in ENDPOINTS {
+    // What takes a refresh token asks for no other credential: `refresh.rs` tries it.
+    for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.access != Access::Refresh) {
         let url = format!("{}{}", world.base, path(endpoint.path));
         let method = Method::from_bytes(endpoint.verb.as_str().as_bytes()).unwrap();
         for credential in [
