@@ -1,6 +1,7 @@
 //! A running server: what `start` puts up, `stop` takes down in reverse, each step bounded.
 
 use crate::app::{Ports, PortsError, secrets, settings};
+use crate::auth::oidc::OidcSetupError;
 use crate::config::{Config, Mode};
 use crate::http::routes;
 use crate::http::state::HttpState;
@@ -56,6 +57,9 @@ pub enum StartError {
         /// The setting.
         setting: &'static str,
     },
+    /// Login through a provider.
+    #[error(transparent)]
+    Oidc(#[from] OidcSetupError),
     /// The system refused threads or random numbers.
     #[error("the system refused resources: {0}")]
     System(std::io::Error),
@@ -316,6 +320,7 @@ fn http_state(
         identity: ports.index.identity(),
         tokens: Arc::new(secrets.tokens),
         auth: Arc::new(settings::auth(config, address)),
+        oidc: settings::oidc(config)?.map(Arc::new),
         mail: ports.mail.clone(),
         files: ports.files.clone(),
         bus: ports.bus.clone(),

@@ -1,8 +1,9 @@
-//! Credentials: how secrets are made, hashed, signed and checked. Knows no HTTP and no SQL.
+//! Credentials: how secrets are made, hashed, signed and checked, and how a provider vouches. Knows no routes and no SQL.
 
 pub mod access_token;
 mod caller;
 mod email;
+pub mod oidc;
 mod secret;
 mod settings;
 

@@ -2,6 +2,7 @@
 
 use crate::auth::AuthSettings;
 use crate::auth::access_token::TokenKeys;
+use crate::auth::oidc::OidcLogin;
 use crate::http::cursor::CursorKey;
 use crate::http::limits::RateLimiter;
 use crate::http::origin::Origins;
@@ -56,6 +57,8 @@ pub struct HttpState {
     pub tokens: Arc<TokenKeys>,
     /// What the flows of accounts are set to.
     pub auth: Arc<AuthSettings>,
+    /// Login through a provider, where one is configured.
+    pub oidc: Option<Arc<OidcLogin>>,
     /// Sends mail, where that is set up.
     pub mail: Option<Arc<dyn Mailer>>,
     /// Objects.

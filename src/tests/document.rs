@@ -13,7 +13,9 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
 
 fn tools() -> PathBuf {
     let tools = std::env::var_os("SOTTOVOCE_TEST_TOOLS_DIR").map(PathBuf::from);
-    tools.unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.tools"))).join("schemathesis")
+    tools
+        .unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.tools")))
+        .join("schemathesis")
 }
 
 /// Runs schemathesis with a credential; returns what it said if it found something.
@@ -42,7 +44,8 @@ async fn tried(app: &TestApp, credential: &str, skip: &[&str]) -> Result<(), Str
 }
 
 /// Sockets are tried by tests of their own; the rest ends the login that the run uses.
-const SKIPPED: [&str; 6] = ["listen", "subscribe", "logout", "logoutEverywhere", "deleteAccount", "changePassword"];
+const SKIPPED: [&str; 6] =
+    ["listen", "subscribe", "logout", "logoutEverywhere", "deleteAccount", "changePassword"];
 
 #[actix::test]
 async fn generated_requests_of_a_key_get_documented_answers() {

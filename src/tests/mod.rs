@@ -3,8 +3,8 @@
 mod app;
 mod client;
 mod contract;
-mod hostile;
 mod document;
+mod hostile;
 mod live;
 mod real_models;
 mod shutdown;
