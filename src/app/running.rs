@@ -1,6 +1,7 @@
 //! A running server: what `start` puts up, `stop` takes down in reverse, each step bounded.
 
 use crate::app::{Ports, PortsError, secrets, settings};
+use crate::auth::oidc::OidcSetupError;
 use crate::auth::{Flows, PasswordError, Passwords};
 use crate::config::{Config, Mode};
 use crate::http::routes;
@@ -60,6 +61,9 @@ pub enum StartError {
         /// The setting.
         setting: &'static str,
     },
+    /// Login through a provider.
+    #[error(transparent)]
+    Oidc(#[from] OidcSetupError),
     /// The system refused threads or random numbers.
     #[error("the system refused resources: {0}")]
     System(std::io::Error),
@@ -338,6 +342,7 @@ fn http_state(
         tokens,
         auth,
         flows,
+        oidc: settings::oidc(config)?.map(Arc::new),
         files: ports.files.clone(),
         bus: ports.bus.clone(),
         media: ports.media.clone(),

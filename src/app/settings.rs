@@ -1,6 +1,7 @@
 //! The configuration in the terms of each part. Plain mapping, no decisions.
 
 use crate::app::ServeError;
+use crate::auth::oidc::{OidcLogin, OidcSettings, OidcSetupError};
 use crate::auth::{AuthSettings, HashCost, RegistrationPolicy};
 use crate::config::{Config, Mode, Registration};
 use crate::http::limits::{RateLimiter, RateLimits};
@@ -201,6 +202,24 @@ pub(super) fn hash_cost(config: &Config) -> HashCost {
         passes: config.auth.argon2_passes,
         at_once: config.auth.hashes_at_once,
     }
+}
+
+/// `None`: no provider is configured.
+pub(super) fn oidc(config: &Config) -> Result<Option<OidcLogin>, OidcSetupError> {
+    let oidc = &config.oidc;
+    if !oidc.is_on() {
+        return Ok(None);
+    }
+    let login = OidcLogin::new(OidcSettings {
+        issuer: oidc.issuer.clone(),
+        client_id: oidc.client_id.clone(),
+        client_secret: oidc.client_secret.expose().to_owned(),
+        scopes: oidc.scopes.clone(),
+        redirect_uri: format!("{}/auth/oidc/callback", config.http.public_url.trim_end_matches('/')),
+        login_ms: i64::try_from(oidc.login_ms).unwrap_or(i64::MAX),
+        timeout: ms(oidc.timeout_ms),
+    });
+    login.map(Some)
 }
 
 pub(super) fn watch(config: &Config) -> WatchConfig {

@@ -1,4 +1,4 @@
-//! Credentials: how secrets are made, hashed, signed and checked. Knows no HTTP and no SQL.
+//! Credentials: how secrets are made, hashed, signed and checked, and how a provider vouches. Knows no routes and no SQL.
 
 pub mod access_token;
 mod caller;
@@ -6,6 +6,7 @@ mod email;
 mod flows;
 mod links;
 mod login;
+pub mod oidc;
 mod password;
 mod password_change;
 mod password_policy;

@@ -4,6 +4,7 @@
 pub mod artifacts;
 pub mod audit;
 pub mod auth;
+pub mod auth_oidc;
 pub mod body;
 pub mod credentials;
 pub mod cursor;

@@ -5,7 +5,7 @@ use crate::http::auth::{login, logout, me, password, refresh, register, verify};
 use crate::http::credentials::{api_keys, grants, tickets};
 use crate::http::error::ApiError;
 use crate::http::state::HttpState;
-use crate::http::{artifacts, headers, health, jobs, openapi, request_id, upload};
+use crate::http::{artifacts, auth_oidc, headers, health, jobs, openapi, request_id, upload};
 use crate::ws::{listen, status};
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, Route, web};
@@ -103,6 +103,18 @@ pub const ENDPOINTS: &[Endpoint] = &[
         path: "/ws",
         access: Access::Scope(Scope::JobsRead),
         to: |route| route.to(status::subscribe),
+    },
+    Endpoint {
+        verb: Verb::Get,
+        path: "/auth/oidc/login",
+        access: Access::Open,
+        to: |route| route.to(auth_oidc::login),
+    },
+    Endpoint {
+        verb: Verb::Get,
+        path: "/auth/oidc/callback",
+        access: Access::Open,
+        to: |route| route.to(auth_oidc::callback),
     },
     Endpoint {
         verb: Verb::Post,

@@ -1,6 +1,7 @@
 //! What handlers work with: ports, plain limits and the few values made at start. Built by `app.rs` only.
 
 use crate::auth::access_token::TokenKeys;
+use crate::auth::oidc::OidcLogin;
 use crate::auth::{AuthSettings, Flows};
 use crate::http::cursor::CursorKey;
 use crate::http::limits::RateLimiter;
@@ -57,6 +58,8 @@ pub struct HttpState {
     pub auth: Arc<AuthSettings>,
     /// The flows of accounts.
     pub flows: Flows,
+    /// Login through a provider, where one is configured.
+    pub oidc: Option<Arc<OidcLogin>>,
     /// Objects.
     pub files: Arc<dyn FileStore>,
     /// Status.

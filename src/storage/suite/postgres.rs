@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use sottovoce_actors::ports::clock::Ids;
 use sottovoce_actors::ports::identity::Identity;
 use sottovoce_actors::ports::store::{Store, StoreError};
-use sottovoce_protocol::ids::AccountId;
+use sottovoce_protocol::ids::{AccountId, SessionId};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 use std::sync::Arc;
 
@@ -75,9 +75,18 @@ impl Fixture for PostgresFixture {
     }
 }
 
+#[async_trait]
 impl IdentityFixture for PostgresFixture {
     fn identity(&self) -> Arc<dyn Identity> {
         self.index.identity()
+    }
+
+    async fn active_tokens(&self, session: SessionId) -> Vec<String> {
+        let mut raw = PgConnection::connect(&url(&self.schema)).await.expect("raw connection");
+        let tokens = sqlx::query_scalar(super::ACTIVE_TOKENS).bind(session.to_string()).fetch_all(&mut raw);
+        let tokens = tokens.await.expect("rows");
+        raw.close().await.expect("closed");
+        tokens
     }
 }
 
