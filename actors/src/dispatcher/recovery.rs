@@ -2,7 +2,7 @@
 //! lease, so nobody else does the same.
 
 use crate::job::{Fault, JobConfig, JobPorts, Settled, Verdict, after_fault, discard, jitter, settle};
-use crate::ports::store::{Artifact, Job, Lease};
+use crate::ports::store::{Artifact, Job, Lease, LeaseEpoch};
 use crate::transcript::{Document, read_log, write_artifacts};
 use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::jobs::JobType;
@@ -11,6 +11,10 @@ use sottovoce_protocol::transcript::Segment;
 /// Settles a claim whose worker is gone. What cannot be settled now is found again when the lease has run out.
 pub(crate) async fn recover(ports: &JobPorts, config: &JobConfig, job: Job, lease: Lease, fault: Fault) {
     tracing::warn!(job.id = %job.id, job.kind = job.job_type.as_str(), attempt = job.attempt, ?fault, "job recovered");
+    if fault == Fault::NodeLost {
+        // What the dead node had written and not yet named. Its epoch is the one before ours.
+        discard(ports, Lease { epoch: LeaseEpoch(lease.epoch.0 - 1), ..lease }).await;
+    }
     if job.job_type == JobType::Stream {
         return recover_stream(ports, config, &job, lease).await;
     }

@@ -6,10 +6,10 @@ use crate::mailbox::Tell;
 use crate::ports::ear::Ear;
 use crate::ports::engine::{Outcome, Refused, StreamKey, Unit};
 use crate::ports::recogniser::{Admission, Listened, Recogniser};
-use crate::ports::store::{EpochMs, NewStream, Store};
+use crate::ports::store::{EpochMs, Lease, LeaseEpoch, NewStream, Store};
 use crate::supervise::ExitGuard;
 use crate::testkit::{ScriptedEngine, ScriptedRecogniser};
-use crate::transcript::{log_line, log_ref};
+use crate::transcript::{artifact_refs, log_line, log_ref};
 use actix::prelude::*;
 use bytes::Bytes;
 use sottovoce_protocol::error_code::ErrorCode;
@@ -148,6 +148,9 @@ async fn a_dead_nodes_jobs_run_again_at_once() {
     for _ in 0..5 {
         jobs.push(die_with(&world).await);
     }
+    // One had written all and named nothing.
+    let written = artifact_refs(Lease { job: jobs[0], epoch: LeaseEpoch(1) });
+    written.iter().for_each(|object| world.files.put(object, "half a job"));
     let began = world.now();
     start(&world, 2);
     for id in &jobs {
@@ -155,6 +158,8 @@ async fn a_dead_nodes_jobs_run_again_at_once() {
         assert_eq!(world.row(*id).attempt, 2);
     }
     assert!(world.now().0 - began.0 < LEASE.as_millis() as i64, "without waiting for the leases");
+    let garbage = world.store.all_garbage();
+    assert!(written.iter().all(|object| garbage.contains(object)), "{garbage:?}");
 }
 
 #[actix::test]
