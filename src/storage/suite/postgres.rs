@@ -20,6 +20,8 @@ const CA: &str = "SOTTOVOCE_TEST_POSTGRES_CA";
 pub struct PostgresFixture {
     schema: String,
     index: OpenedIndex,
+    /// Looks past the port; opened once, because a connection costs a process of the server.
+    raw: tokio::sync::Mutex<Option<PgConnection>>,
 }
 
 fn variable(name: &str) -> String {
@@ -30,7 +32,7 @@ impl PostgresFixture {
     pub async fn new() -> Self {
         let schema = new_schema().await;
         let index = connect(&config(url(&schema))).await.expect("a new index");
-        Self { schema, index }
+        Self { schema, index, raw: tokio::sync::Mutex::default() }
     }
 
     /// Runs a statement in the test's schema, beside the index.
@@ -82,11 +84,12 @@ impl IdentityFixture for PostgresFixture {
     }
 
     async fn active_tokens(&self, session: SessionId) -> Vec<String> {
-        let mut raw = PgConnection::connect(&url(&self.schema)).await.expect("raw connection");
-        let tokens = sqlx::query_scalar(super::ACTIVE_TOKENS).bind(session.to_string()).fetch_all(&mut raw);
-        let tokens = tokens.await.expect("rows");
-        raw.close().await.expect("closed");
-        tokens
+        let mut raw = self.raw.lock().await;
+        if raw.is_none() {
+            *raw = Some(PgConnection::connect(&url(&self.schema)).await.expect("raw connection"));
+        }
+        let raw = raw.as_mut().expect("just opened");
+        sqlx::query_scalar(super::ACTIVE_TOKENS).bind(session.to_string()).fetch_all(raw).await.expect("rows")
     }
 }
 
