@@ -52,9 +52,12 @@ $(TOOLS)/%/pinned.txt: src/tests/clients/%.txt
 	    --no-deps --target $(@D) --requirement $<
 	cp $< $@
 
+# What the servers of the tests logged is searched for secrets and spoken words, after a run of all of them.
 test: setup-test
-	SOTTOVOCE_TEST_MODELS_DIR='$(MODELS_DIR)' SOTTOVOCE_TEST_TOOLS_DIR='$(TOOLS)' \
+	rm -rf $(TOOLS)/logs && mkdir -p $(TOOLS)/logs
+	SOTTOVOCE_TEST_MODELS_DIR='$(MODELS_DIR)' SOTTOVOCE_TEST_TOOLS_DIR='$(TOOLS)' SOTTOVOCE_TEST_LOG_DIR='$(TOOLS)/logs' \
 	    src/tests/with_postgres.sh cargo nextest run --workspace --locked $(TESTS)
+	$(if $(TESTS),,src/tests/search_logs.sh $(TOOLS)/logs)
 
 lint: $(TOOLS)/deny.stamp
 	cargo fmt --all --check

@@ -68,6 +68,7 @@ impl TestApp {
 
     /// Starts a server, without a key, on the data folder of one before.
     pub async fn on(data_dir: TempDir, settings: &[(&str, &str)], engine: ScriptedEngine) -> Self {
+        crate::logs::keep();
         let config = config(data_dir.path(), settings);
         let running = Running::start(&config, Arc::new(engine)).await.expect("started");
         Self {

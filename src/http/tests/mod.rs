@@ -6,6 +6,8 @@ mod contract;
 mod credentials;
 mod foreign;
 mod jobs;
+#[path = "../../tests/logs.rs"]
+mod logs;
 mod uploads;
 
 use crate::app::Running;
@@ -42,6 +44,7 @@ impl World {
     }
 
     async fn start_with(engine: ScriptedEngine, change: impl FnOnce(&mut Config)) -> Self {
+        logs::keep();
         let folder = TempDir::new().unwrap();
         let mut config = Config::for_tests(folder.path().join("data"), folder.path().join("models"));
         config.http.workers = 1;

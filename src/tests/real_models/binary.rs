@@ -54,6 +54,14 @@ pub fn told(output: &Output) -> String {
     format!("{}\n{out}\n{err}", output.status)
 }
 
+/// Lets a server log all it can into the folder that `make test` searches, if it names one.
+fn keep_logs(command: &mut Command) {
+    let Some(folder) = std::env::var_os(crate::logs::FOLDER) else { return };
+    let path = Path::new(&folder).join(format!("binary-{}.log", std::process::id()));
+    let file = std::fs::File::options().create(true).append(true).open(path).expect("a log file");
+    command.env("SOTTOVOCE__TELEMETRY__LOG", "trace").stderr(file);
+}
+
 /// A running server; killed when dropped.
 pub struct Server {
     child: Child,
@@ -81,6 +89,7 @@ impl Server {
         let mut command = sottovoce(data_dir.path());
         command.envs(settings.iter().map(|(name, value)| (*name, value)));
         command.args(["serve", "--bind", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        keep_logs(&mut command);
         let mut child = command.spawn().expect("started");
         let out = child.stdout.take().expect("piped");
         let (sender, lines) = mpsc::sync_channel(64);
