@@ -137,7 +137,7 @@ fn a_postgres_url_says_all_that_matters() {
         "postgres://sv:hunter2@db/x?options[search_path]=captions&application_name=a",
     ] {
         for mode in ["embedded", "production"] {
-            assert_eq!(storage_defects(mode, url), [String::new(); 0], "{url} {mode}");
+            assert_eq!(storage_defects(mode, url), Vec::<String>::new(), "{url} {mode}");
         }
     }
     for (url, told) in [
@@ -158,7 +158,7 @@ fn a_postgres_url_says_all_that_matters() {
 fn production_wants_a_password_that_nobody_guesses() {
     for user in ["sv", "sv:", "sv:postgres", "sv:password"] {
         let url = format!("postgres://{user}@db/sottovoce");
-        assert_eq!(storage_defects("embedded", &url), [String::new(); 0], "{url}");
+        assert_eq!(storage_defects("embedded", &url), Vec::<String>::new(), "{url}");
         let lines = storage_defects("production", &url);
         assert_eq!(lines.len(), 1, "{url}: {lines:?}");
         assert!(
