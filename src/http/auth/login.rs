@@ -2,8 +2,8 @@
 
 use crate::auth::FlowError;
 use crate::http::audit;
-use crate::http::auth::body::Json;
 use crate::http::auth::{answers, cookie, counting, email_of};
+use crate::http::body::Json;
 use crate::http::error::ApiError;
 use crate::http::state::HttpState;
 use actix_web::{HttpRequest, HttpResponse, web};

@@ -3,8 +3,8 @@
 use crate::auth::RefreshSecret;
 use crate::http::audit;
 use crate::http::auth::answers::without_cookie;
-use crate::http::auth::body::MaybeJson;
 use crate::http::auth::presented::presented;
+use crate::http::body::MaybeJson;
 use crate::http::error::ApiError;
 use crate::http::guard::Person;
 use crate::http::state::HttpState;

@@ -2,7 +2,6 @@
 //! nothing is decided here about who is let in.
 
 mod answers;
-mod body;
 mod cookie;
 mod counting;
 pub mod login;

@@ -2,8 +2,8 @@
 
 use crate::auth::FlowError;
 use crate::http::audit;
-use crate::http::auth::body::Json;
 use crate::http::auth::{answers, counting, email_of};
+use crate::http::body::{self, Json};
 use crate::http::error::ApiError;
 use crate::http::guard::Person;
 use crate::http::state::HttpState;
@@ -14,10 +14,10 @@ use sottovoce_protocol::auth::{ChangePassword, EmailOnly, ResetPassword};
 pub async fn change(
     person: Person,
     request: HttpRequest,
-    body: Json<ChangePassword>,
+    payload: web::Payload,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, ApiError> {
-    let Json(ChangePassword { current_password, new_password }) = body;
+    let ChangePassword { current_password, new_password } = body::json(&request, payload).await?;
     let account = person.caller.account;
     counting::count_try_of(&state, account)?;
     let changed =

@@ -2,9 +2,9 @@
 
 use crate::auth::{FlowError, RefreshSecret};
 use crate::http::audit;
-use crate::http::auth::body::MaybeJson;
 use crate::http::auth::presented::presented;
 use crate::http::auth::{answers, counting};
+use crate::http::body::MaybeJson;
 use crate::http::error::ApiError;
 use crate::http::state::HttpState;
 use actix_web::{HttpRequest, HttpResponse, web};

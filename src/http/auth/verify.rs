@@ -1,8 +1,8 @@
 //! `POST /auth/verify` and `/auth/verify/resend`: confirming an e-mail address.
 
 use crate::http::audit;
-use crate::http::auth::body::Json;
 use crate::http::auth::{answers, counting, email_of};
+use crate::http::body::Json;
 use crate::http::error::ApiError;
 use crate::http::state::HttpState;
 use actix_web::{HttpRequest, HttpResponse, web};

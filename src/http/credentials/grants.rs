@@ -5,7 +5,7 @@ use crate::http::body;
 use crate::http::error::ApiError;
 use crate::http::guard::{Anyone, Guarded, Listen};
 use crate::http::state::HttpState;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use sottovoce_actors::ports::identity::{Credential, TokenEpoch};
 use sottovoce_protocol::auth::{Confidential, Grant, Granted};
@@ -20,6 +20,7 @@ const MAX_TTL_S: u64 = 3600;
 /// `POST /v1/auth/grant`; an empty body asks for the default.
 pub async fn grant(
     guarded: Guarded<Listen>,
+    request: HttpRequest,
     payload: web::Payload,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, ApiError> {
@@ -30,7 +31,7 @@ pub async fn grant(
             "a short token makes no further ones; use the key itself",
         ));
     }
-    let Grant { ttl_seconds } = body::json_or_default(payload).await?;
+    let Grant { ttl_seconds } = body::maybe_json(&request, payload).await?.unwrap_or_default();
     let ttl_s = ttl_seconds.unwrap_or(DEFAULT_TTL_S);
     if !(1..=MAX_TTL_S).contains(&ttl_s) {
         return Err(ApiError::bad_request(format!("`ttl_seconds` must be 1 to {MAX_TTL_S}")));
