@@ -38,7 +38,7 @@ run: setup
 	$(SOTTOVOCE) demo $(ARGS)
 
 setup-test: setup $(TOOLS)/nextest.stamp $(TOOLS)/deepgram-4/pinned.txt $(TOOLS)/deepgram-7/pinned.txt \
-    $(TOOLS)/schemathesis/pinned.txt
+    $(TOOLS)/schemathesis/pinned.txt $(TOOLS)/providers/pinned.json
 	$(SOTTOVOCE) models pull test-speech
 
 $(TOOLS)/nextest.stamp:
@@ -52,6 +52,14 @@ $(TOOLS)/%/pinned.txt: src/tests/clients/%.txt
 	python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-warn-conflicts \
 	    --no-deps --target $(@D) --requirement $<
 	cp $< $@
+
+# OpenID providers from npm, one honest and one that lies on command.
+$(TOOLS)/providers/pinned.json: src/tests/clients/providers/package.json src/tests/clients/providers/package-lock.json
+	rm -rf $(@D)
+	mkdir -p $(@D)
+	cp $^ $(@D)
+	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --silent
+	cp $(@D)/package-lock.json $@
 
 test: setup-test
 	SOTTOVOCE_TEST_MODELS_DIR='$(MODELS_DIR)' SOTTOVOCE_TEST_TOOLS_DIR='$(TOOLS)' \

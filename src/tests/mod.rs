@@ -6,6 +6,7 @@ mod contract;
 mod document;
 mod hostile;
 mod live;
+mod oidc;
 mod real_models;
 mod shutdown;
 mod sockets;
