@@ -11,7 +11,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := run
-.PHONY: setup setup-test run test lint audit fmt bench soak release models postgres
+.PHONY: setup setup-test postgres run test lint audit fmt bench soak release models postgres
 
 TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 SOTTOVOCE := $(TARGET_DIR)/release/sottovoce
@@ -38,6 +38,15 @@ models: release
 run: setup
 	$(SOTTOVOCE) demo $(ARGS)
 
+setup-test: setup $(TOOLS)/nextest.stamp $(TOOLS)/deepgram-4/pinned.txt $(TOOLS)/deepgram-7/pinned.txt \
+    $(TOOLS)/schemathesis/pinned.txt $(TOOLS)/providers/pinned.json postgres
+	$(SOTTOVOCE) models pull test-speech
+
+$(TOOLS)/nextest.stamp:
+	mkdir -p $(TOOLS)
+	cargo nextest --version >$@ 2>/dev/null || cargo install --locked --root $(TOOLS) cargo-nextest@$(NEXTEST_VERSION)
+	cargo nextest --version >$@
+
 # A server for the tests to start: see src/tests/with_postgres.sh, which also says whether there is one.
 postgres:
 	@src/tests/with_postgres.sh --check 2>/dev/null || { \
@@ -51,6 +60,14 @@ $(TOOLS)/%/pinned.txt: src/tests/clients/%.txt
 	python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-warn-conflicts \
 	    --no-deps --target $(@D) --requirement $<
 	cp $< $@
+
+# OpenID providers from npm, one honest and one that lies on command.
+$(TOOLS)/providers/pinned.json: src/tests/clients/providers/package.json src/tests/clients/providers/package-lock.json
+	rm -rf $(@D)
+	mkdir -p $(@D)
+	cp $^ $(@D)
+	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --silent
+	cp $(@D)/package-lock.json $@
 
 # What the servers of the tests logged is searched for secrets and spoken words, after a run of all of them.
 test: setup-test

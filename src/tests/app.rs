@@ -6,7 +6,7 @@ use sottovoce::auth::access_token::{Behind, Token, TokenKeys, TokenUse};
 use sottovoce::auth::{ApiKeySecret, RefreshSecret};
 use sottovoce::config::{Config, Overrides, Surroundings};
 use sottovoce::files::LocalFiles;
-use sottovoce::storage;
+use sottovoce::storage::{self, OpenedIndex};
 use sottovoce::system::{SystemClock, SystemIds};
 use sottovoce_actors::ports::clock::{Clock, Ids};
 use sottovoce_actors::ports::files::FileStore;
@@ -89,7 +89,7 @@ impl TestApp {
 
     /// Makes a key, and its account if it is new.
     pub async fn new_key(&self, email: &str) -> String {
-        let index = storage::connect(&self.config.storage).await.expect("index");
+        let index = self.index().await;
         let store = index.identity();
         let now = SystemClock.now();
         let account =
@@ -167,6 +167,11 @@ impl TestApp {
         let (account, _) = identity.account_by_email(email).await.expect("read").expect("an account");
         identity.set_suspended(account.id, suspended, SystemClock.now()).await.expect("set");
         index.close().await;
+    }
+
+    /// Opens the index beside the running server; to be closed by the caller.
+    pub async fn index(&self) -> OpenedIndex {
+        storage::connect(&self.config.storage).await.expect("index")
     }
 
     /// Returns the folder of database and objects.

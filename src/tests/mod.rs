@@ -7,6 +7,7 @@ mod document;
 mod hostile;
 mod live;
 mod logs;
+mod oidc;
 mod postgres;
 mod real_models;
 mod shutdown;

@@ -8,3 +8,5 @@ mod crash;
 mod deepgram_sdk;
 mod stopping;
 mod text;
+
+pub use binary::tools_dir;
