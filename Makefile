@@ -11,7 +11,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := run
-.PHONY: setup setup-test postgres run test lint audit fmt bench soak release models postgres
+.PHONY: setup setup-test postgres browser run test lint audit fmt bench soak release models postgres
 
 TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 SOTTOVOCE := $(TARGET_DIR)/release/sottovoce
@@ -39,7 +39,7 @@ run: setup
 	$(SOTTOVOCE) demo $(ARGS)
 
 setup-test: setup $(TOOLS)/nextest.stamp $(TOOLS)/deepgram-4/pinned.txt $(TOOLS)/deepgram-7/pinned.txt \
-    $(TOOLS)/schemathesis/pinned.txt $(TOOLS)/providers/pinned.json postgres
+    $(TOOLS)/schemathesis/pinned.txt $(TOOLS)/providers/pinned.json postgres browser
 	$(SOTTOVOCE) models pull test-speech
 
 $(TOOLS)/nextest.stamp:
@@ -53,6 +53,13 @@ postgres:
 	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends postgresql openssl; \
 	    fi; src/tests/with_postgres.sh --check; }
+
+# A browser for the tests to start.
+browser:
+	@[ -x /usr/bin/chromium ] || [ -x /usr/bin/chromium-browser ] || { \
+	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium; \
+	    fi; [ -x /usr/bin/chromium ] || { echo 'chromium is missing: install it (/usr/bin/chromium)' >&2; exit 1; }; }
 
 # Real clients and testers from PyPI, each with what it needs in a folder of its own; the stamp is the list that was installed.
 $(TOOLS)/%/pinned.txt: src/tests/clients/%.txt

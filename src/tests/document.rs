@@ -2,7 +2,7 @@
 //! No answer may be a server error, or one that the document does not describe.
 
 use crate::app::TestApp;
-use std::path::PathBuf;
+use crate::real_models::tools_dir;
 use std::process::Command;
 
 /// Fixed, so that a failure comes again.
@@ -11,16 +11,9 @@ const EXAMPLES: &str = "12";
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
                       response_schema_conformance,response_headers_conformance";
 
-fn tools() -> PathBuf {
-    let tools = std::env::var_os("SOTTOVOCE_TEST_TOOLS_DIR").map(PathBuf::from);
-    tools
-        .unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.tools")))
-        .join("schemathesis")
-}
-
 /// Runs schemathesis with a credential; returns what it said if it found something.
 async fn tried(app: &TestApp, credential: &str, skip: &[&str]) -> Result<(), String> {
-    let tools = tools();
+    let tools = tools_dir().join("schemathesis");
     assert!(tools.join("pinned.txt").exists(), "schemathesis is not installed; run `make setup-test`");
     let mut command = Command::new("python3");
     command

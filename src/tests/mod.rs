@@ -1,6 +1,7 @@
 //! The integration tests: the binary, the sockets and the house rules, seen from outside.
 
 mod app;
+mod browser;
 mod client;
 mod contract;
 mod document;
