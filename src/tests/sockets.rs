@@ -6,7 +6,8 @@ use crate::sound::said;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sottovoce::http::{Access, ENDPOINTS};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Error;
 
 /// The promise of a revocation.
