@@ -200,8 +200,9 @@ mod tests {
     #[tokio::test]
     async fn hashes_of_others_are_understood() {
         let hash = "$argon2id$v=19$m=65536,t=3,p=4$MIIRqgvgQbgj220jfp0MPA$YfwJSVjtjSU0zzV/P3S9nnQ/USre2wvJMjfCIjrTQbg";
+        let passwords = passwords(1);
         let verdict =
-            passwords(1).verify(secret("correct horse battery staple"), Some(PasswordHash(hash.into())));
+            passwords.verify(secret("correct horse battery staple"), Some(PasswordHash(hash.into())));
         assert_eq!(verdict.await, Ok(Verdict::RightButOutdated));
     }
 
