@@ -178,3 +178,230 @@ impl TokenKeys {
         [TokenUse::Access, TokenUse::Listen].into_iter().find(|one| one.media_type() == media_type)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use serde_json::{Value, json};
+    use sottovoce_actors::ports::clock::Ids;
+    use sottovoce_actors::testkit::SeededIds;
+
+    const ISSUER: &str = "https://captions.example.org";
+    const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+    const OLDER: &[u8] = b"fedcba9876543210fedcba9876543210";
+    const NOW: EpochMs = EpochMs(1_790_000_000_500);
+
+    fn keys() -> TokenKeys {
+        TokenKeys::new(ISSUER, [("new", SECRET), ("old", OLDER)])
+    }
+
+    fn id(n: u128) -> Uuid {
+        Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 + n)
+    }
+
+    fn token(token_use: TokenUse) -> Token {
+        Token {
+            token_use,
+            account: AccountId::from_uuid(id(1)),
+            behind: Behind::Session(SessionId::from_uuid(id(2))),
+            epoch: TokenEpoch(3),
+            // Whole seconds, as they stand in a token.
+            expires_at: EpochMs(NOW.0 - 500 + 600_000),
+        }
+    }
+
+    fn header() -> Value {
+        json!({"alg": "HS256", "typ": "at+jwt", "kid": "new"})
+    }
+
+    fn claims() -> Value {
+        let now_s = NOW.0 / 1000;
+        json!({
+            "iss": ISSUER, "aud": "sottovoce", "sub": id(1), "iat": now_s, "exp": now_s + 600, "jti": id(4),
+            "behind": {"sid": id(2)}, "epoch": 3,
+        })
+    }
+
+    fn with(mut document: Value, key: &str, value: Value) -> Value {
+        document[key] = value;
+        document
+    }
+
+    fn without(mut document: Value, key: &str) -> Value {
+        document.as_object_mut().expect("an object").remove(key).expect("it was there");
+        document
+    }
+
+    /// Signs whatever a forger may write, with a key and algorithm of the forger's choice.
+    fn forged_with(header: &Value, claims: &Value, algorithm: Algorithm, secret: &[u8]) -> String {
+        let part = |document: &Value| URL_SAFE_NO_PAD.encode(document.to_string());
+        let message = format!("{}.{}", part(header), part(claims));
+        let key = EncodingKey::from_secret(secret);
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, algorithm).expect("a signature");
+        format!("{message}.{signature}")
+    }
+
+    fn forged(header: &Value, claims: &Value) -> String {
+        forged_with(header, claims, Algorithm::HS256, SECRET)
+    }
+
+    fn check(text: &str) -> Result<Token, BadToken> {
+        keys().check(text, TokenUse::Access, NOW)
+    }
+
+    #[test]
+    fn what_is_signed_is_read_back_and_written_by_hand_is_the_same() {
+        let ids = SeededIds::new(1);
+        for token_use in [TokenUse::Access, TokenUse::Listen] {
+            let signed = keys().sign(&token(token_use), NOW, ids.uuid()).expect("signed");
+            assert_eq!(keys().check(&signed, token_use, NOW), Ok(token(token_use)));
+            assert_eq!(TokenKeys::claimed_use(&signed), Some(token_use));
+        }
+        // Every forgery below differs from this in one thing only.
+        assert_eq!(check(&forged(&header(), &claims())), Ok(token(TokenUse::Access)));
+    }
+
+    #[test]
+    fn another_algorithm_is_refused() {
+        for algorithm in ["none", "None", "NONE", "", "HS384", "HS512", "RS256", "PS256", "ES256", "EdDSA"] {
+            let text = forged(&with(header(), "alg", json!(algorithm)), &claims());
+            assert_eq!(check(&text), Err(BadToken), "{algorithm}");
+            let (message, _) = text.rsplit_once('.').expect("a signature");
+            assert_eq!(check(&format!("{message}.")), Err(BadToken), "{algorithm} unsigned");
+            assert_eq!(check(message), Err(BadToken), "{algorithm} in two parts");
+        }
+        // Truly signed so, with the right key.
+        for (name, algorithm) in [("HS384", Algorithm::HS384), ("HS512", Algorithm::HS512)] {
+            let text = forged_with(&with(header(), "alg", json!(name)), &claims(), algorithm, SECRET);
+            assert_eq!(check(&text), Err(BadToken), "{name}");
+        }
+        assert_eq!(check(&forged(&without(header(), "alg"), &claims())), Err(BadToken));
+    }
+
+    #[test]
+    fn another_key_or_type_is_refused() {
+        for kid in [json!("older"), json!(""), json!("NEW"), json!("../new"), json!(0), Value::Null] {
+            let text = forged(&with(header(), "kid", kid.clone()), &claims());
+            assert_eq!(check(&text), Err(BadToken), "{kid}");
+        }
+        assert_eq!(check(&forged(&without(header(), "kid"), &claims())), Err(BadToken));
+        let other = forged_with(&header(), &claims(), Algorithm::HS256, b"another key of thirty-two bytes!");
+        assert_eq!(check(&other), Err(BadToken));
+        let swapped = forged_with(&header(), &claims(), Algorithm::HS256, OLDER);
+        assert_eq!(check(&swapped), Err(BadToken), "a good key under the other's name");
+        for media_type in ["JWT", "at+JWT", "application/at+jwt", "grant+jwt", "id+jwt", ""] {
+            let text = forged(&with(header(), "typ", json!(media_type)), &claims());
+            assert_eq!(check(&text), Err(BadToken), "{media_type}");
+        }
+        assert_eq!(check(&forged(&without(header(), "typ"), &claims())), Err(BadToken));
+    }
+
+    #[test]
+    fn claims_must_be_ours_all_of_them_and_no_others() {
+        for (key, value) in [
+            ("iss", json!("https://captions.example.org/")),
+            ("iss", json!("sottovoce")),
+            ("iss", json!([ISSUER])),
+            ("aud", json!("sottovoce:listen")),
+            ("aud", json!("sottovoce.evil")),
+            ("aud", json!(["sottovoce", "another"])),
+            ("aud", json!("")),
+            ("sub", json!("someone")),
+            ("sub", json!("")),
+            ("exp", json!("1790000600")),
+            ("exp", json!(f64::MAX)),
+            ("iat", json!("now")),
+            ("epoch", json!("3")),
+            ("behind", json!({"sid": id(2), "key": id(2)})),
+            ("behind", json!({"user": id(2)})),
+            ("behind", json!("sid")),
+            ("nbf", json!(0)),
+            ("scope", json!("admin")),
+        ] {
+            let text = forged(&header(), &with(claims(), key, value.clone()));
+            assert_eq!(check(&text), Err(BadToken), "{key}: {value}");
+        }
+        for key in ["iss", "aud", "sub", "iat", "exp", "jti", "behind", "epoch"] {
+            assert_eq!(check(&forged(&header(), &without(claims(), key))), Err(BadToken), "no {key}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_good_in_its_time_give_or_take_five_seconds() {
+        let now_s = NOW.0 / 1000;
+        for (iat, exp, good) in [
+            (now_s - 600, now_s + 1, true),
+            (now_s - 600, now_s - 4, true),
+            (now_s - 600, now_s - 5, false),
+            (now_s - 600, now_s - 6, false),
+            (0, 1, false),
+            (now_s + 5, now_s + 600, true),
+            (now_s + 6, now_s + 600, false),
+            (now_s, now_s, false),
+            (now_s + 2, now_s + 1, false),
+            (i64::MIN, i64::MAX, true),
+            (now_s, i64::MIN, false),
+        ] {
+            let times = with(with(claims(), "iat", json!(iat)), "exp", json!(exp));
+            assert_eq!(check(&forged(&header(), &times)).is_ok(), good, "from {iat} to {exp} at {now_s}");
+        }
+    }
+
+    #[test]
+    fn neither_use_passes_for_the_other() {
+        let ids = SeededIds::new(2);
+        for (made_for, tried_as) in
+            [(TokenUse::Access, TokenUse::Listen), (TokenUse::Listen, TokenUse::Access)]
+        {
+            let signed = keys().sign(&token(made_for), NOW, ids.uuid()).expect("signed");
+            assert_eq!(keys().check(&signed, tried_as, NOW), Err(BadToken));
+        }
+        // The type of one with the audience of the other.
+        let mixed = forged(&with(header(), "typ", json!("grant+jwt")), &claims());
+        assert_eq!(keys().check(&mixed, TokenUse::Listen, NOW), Err(BadToken));
+    }
+
+    #[test]
+    fn a_damaged_token_is_refused_wherever_it_is_damaged() {
+        let good = forged(&header(), &claims());
+        for end in 0..good.len() {
+            assert_eq!(check(&good[..end]), Err(BadToken), "cut at {end}");
+        }
+        for at in 0..good.len() {
+            let other = if good.as_bytes()[at] == b'A' { "Q" } else { "A" };
+            let changed = format!("{}{other}{}", &good[..at], &good[at + 1..]);
+            assert_eq!(check(&changed), Err(BadToken), "changed at {at}");
+        }
+        let (message, signature) = good.rsplit_once('.').expect("a signature");
+        for text in [
+            format!("{good}."),
+            format!("{good}A"),
+            format!("{good}="),
+            format!(" {good}"),
+            format!("{good}\n"),
+            format!("{message}.{message}.{signature}"),
+            format!("..{signature}"),
+            "a.b.c".into(),
+            "..".into(),
+        ] {
+            assert_eq!(check(&text), Err(BadToken), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_replaced_without_logging_anybody_out() {
+        let before = TokenKeys::new(ISSUER, [("old", OLDER)]);
+        let after = TokenKeys::new(ISSUER, [("new", SECRET)]);
+        let ids = SeededIds::new(3);
+        let from_before = before.sign(&token(TokenUse::Access), NOW, ids.uuid()).expect("signed");
+        let from_between = keys().sign(&token(TokenUse::Access), NOW, ids.uuid()).expect("signed");
+        for (keys, old_is_good, new_is_good) in
+            [(&before, true, false), (&keys(), true, true), (&after, false, true)]
+        {
+            let is_good = |text: &str| keys.check(text, TokenUse::Access, NOW).is_ok();
+            assert_eq!((is_good(&from_before), is_good(&from_between)), (old_is_good, new_is_good));
+        }
+    }
+}

@@ -1,16 +1,21 @@
 //! The REST surface over real sockets: a whole server on a scripted engine, files of tones, a client.
 
+mod accounts;
 mod artifacts;
 mod auth;
 mod contract;
+mod cookies;
 mod credentials;
 mod foreign;
 mod jobs;
 #[path = "../../tests/logs.rs"]
 mod logs;
+mod passwords;
+mod people;
+mod refresh;
 mod uploads;
 
-use crate::app::Running;
+use crate::app::{Ports, Running};
 use crate::auth::access_token::{Behind, Token, TokenKeys, TokenUse};
 use crate::auth::{ApiKeySecret, RefreshSecret};
 use crate::config::Config;
@@ -44,6 +49,14 @@ impl World {
     }
 
     async fn start_with(engine: ScriptedEngine, change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_on(engine, change, |_| {}).await
+    }
+
+    async fn start_on(
+        engine: ScriptedEngine,
+        change: impl FnOnce(&mut Config),
+        replace: impl FnOnce(&mut Ports),
+    ) -> Self {
         logs::keep();
         let folder = TempDir::new().unwrap();
         let mut config = Config::for_tests(folder.path().join("data"), folder.path().join("models"));
@@ -52,7 +65,9 @@ impl World {
         config.jobs.heartbeat_ms = 100;
         change(&mut config);
         std::fs::create_dir_all(&config.data_dir).unwrap();
-        let running = Running::start(&config, Arc::new(engine)).await.unwrap();
+        let mut ports = Ports::open(&config, Arc::new(engine)).await.unwrap();
+        replace(&mut ports);
+        let running = Running::start_on(&config, ports).await.unwrap();
         let base = format!("http://{}", running.address());
         let mut world = Self { running, config, client: Client::new(), base, key: String::new(), folder };
         world.key = world.make_key("owner@example.test").await;
