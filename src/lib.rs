@@ -8,6 +8,7 @@ pub mod config;
 pub mod files;
 pub mod http;
 pub mod lifecycle;
+pub mod mail;
 pub mod models;
 pub mod speech;
 pub mod storage;

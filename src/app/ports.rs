@@ -3,6 +3,7 @@
 use crate::bus::LocalBus;
 use crate::config::Config;
 use crate::files::LocalFiles;
+use crate::mail::{SetupError, SmtpMailer};
 use crate::speech::{EngineEars, FileDecoder};
 use crate::storage::{self, OpenError, OpenedIndex};
 use crate::system::{SystemClock, SystemIds};
@@ -15,6 +16,7 @@ use sottovoce_actors::ports::mail::Mailer;
 use sottovoce_actors::ports::media::MediaDecoder;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why an adapter could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,9 @@ pub enum PortsError {
     /// The objects.
     #[error("the folder of files.url cannot be used: {0}")]
     Files(#[from] FileError),
+    /// Mail.
+    #[error(transparent)]
+    Mail(#[from] SetupError),
     /// A form that this version does not have.
     #[error("{key} asks for `{scheme}:`, which this version does not have; use `{known}`")]
     Unsupported {
@@ -79,11 +84,20 @@ impl Ports {
             media: Arc::new(FileDecoder),
             ears: Arc::new(EngineEars::new(engine.clone())),
             engine,
-            mail: None,
+            mail: mailer(config)?,
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
         })
     }
+}
+
+fn mailer(config: &Config) -> Result<Option<Arc<dyn Mailer>>, PortsError> {
+    let smtp = &config.smtp;
+    if !smtp.is_on() {
+        return Ok(None);
+    }
+    let mailer = SmtpMailer::new(smtp.url.expose(), &smtp.from, Duration::from_millis(smtp.timeout_ms))?;
+    Ok(Some(Arc::new(mailer)))
 }
 
 fn file_root(url: &str) -> Result<PathBuf, PortsError> {

@@ -16,6 +16,7 @@ pub mod jobs;
 pub mod limits;
 pub mod openapi;
 pub mod origin;
+pub mod page;
 pub mod proxies;
 pub mod range;
 pub mod request_id;

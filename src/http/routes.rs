@@ -5,7 +5,7 @@ use crate::http::auth::{login, logout, me, password, refresh, register, verify};
 use crate::http::credentials::{api_keys, grants, tickets};
 use crate::http::error::ApiError;
 use crate::http::state::HttpState;
-use crate::http::{artifacts, auth_oidc, headers, health, jobs, openapi, request_id, upload};
+use crate::http::{artifacts, auth_oidc, headers, health, jobs, openapi, page, request_id, upload};
 use crate::ws::{listen, status};
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, Route, web};
@@ -219,6 +219,9 @@ pub const ENDPOINTS: &[Endpoint] = &[
         access: Access::Anyone,
         to: |route| route.to(grants::describe),
     },
+    Endpoint { verb: Verb::Get, path: "/", access: Access::Open, to: |route| route.to(page::document) },
+    Endpoint { verb: Verb::Get, path: "/page.css", access: Access::Open, to: |route| route.to(page::style) },
+    Endpoint { verb: Verb::Get, path: "/page.js", access: Access::Open, to: |route| route.to(page::script) },
     Endpoint { verb: Verb::Get, path: "/livez", access: Access::Open, to: |route| route.to(health::live) },
     Endpoint { verb: Verb::Get, path: "/readyz", access: Access::Open, to: |route| route.to(health::ready) },
     Endpoint {
