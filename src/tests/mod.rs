@@ -8,6 +8,7 @@ mod document;
 mod hostile;
 mod live;
 mod logs;
+mod mail;
 mod oidc;
 mod postgres;
 mod real_models;

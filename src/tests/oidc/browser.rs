@@ -37,10 +37,13 @@ impl Browser {
         for cookie in super::set_cookies(&answer) {
             let (pair, attributes) = cookie.split_once(';').unwrap_or((&cookie, ""));
             let (name, value) = pair.split_once('=').expect("a cookie");
-            let attributes = attributes.to_lowercase();
-            let path = attributes.split(';').find_map(|one| one.trim().strip_prefix("path="));
+            let attribute = |wanted: &str| {
+                let mut pairs = attributes.split(';').filter_map(|one| one.trim().split_once('='));
+                pairs.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
+            };
+            let path = attribute("path");
             let key = (host.clone(), path.unwrap_or("/").to_owned(), name.to_owned());
-            if value.is_empty() || attributes.contains("max-age=0") {
+            if value.is_empty() || attribute("max-age") == Some("0") {
                 self.cookies.remove(&key);
             } else {
                 self.cookies.insert(key, value.to_owned());
@@ -51,7 +54,7 @@ impl Browser {
 
     /// Begins a login at this path and follows it through the provider as this person; returns the path and query of
     /// the server that it ends at.
-    pub async fn to_callback(&mut self, app: &TestApp, path: &str, name: &str) -> String {
+    pub async fn log_in_at_provider(&mut self, app: &TestApp, path: &str, name: &str) -> String {
         let mut answer = self.get(&app.url(path)).await;
         let mut at = Url::parse(&app.url(path)).expect("a URL");
         for _ in 0..MAX_STEPS {

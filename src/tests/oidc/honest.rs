@@ -48,7 +48,8 @@ async fn a_person_logs_in_and_is_the_same_one_the_next_time() {
     assert!(!to.contains(cookie.split(['=', ';']).nth(1).expect("a value")), "the browser's own secret");
 
     let mut browser = Browser::new();
-    let callback = browser.to_callback(&app, "/auth/oidc/login?return_to=/app%3Fjob%3D1", "alice").await;
+    let callback =
+        browser.log_in_at_provider(&app, "/auth/oidc/login?return_to=/app%3Fjob%3D1", "alice").await;
     assert_eq!(field(&callback, "iss"), provider.issuer, "this provider says who it is");
     let answer = browser.get(&app.url(&callback)).await;
     assert_eq!(answer.headers()["location"], "/app?job=1");
@@ -83,24 +84,24 @@ async fn a_callback_is_good_once_and_in_the_browser_that_began() {
     let provider = Provider::honest();
     let app = app(&provider).await;
     let mut browser = Browser::new();
-    let callback = browser.to_callback(&app, "/auth/oidc/login", "alice").await;
+    let callback = browser.log_in_at_provider(&app, "/auth/oidc/login", "alice").await;
 
     assert_failed(Browser::new().get(&app.url(&callback)).await, "a browser without a cookie").await;
     let mut stranger = Browser::new();
-    let strangers = stranger.to_callback(&app, "/auth/oidc/login", "mallory").await;
+    let strangers = stranger.log_in_at_provider(&app, "/auth/oidc/login", "mallory").await;
     assert_failed(stranger.get(&app.url(&callback)).await, "another browser's cookie").await;
     assert_failed(browser.get(&app.url(&strangers)).await, "the state of another's login").await;
     let swapped = changed(&strangers, "code", Some(&field(&callback, "code")));
     assert_failed(stranger.get(&app.url(&swapped)).await, "the code of another's login").await;
 
     // A code that came to the provider with the wrong verifier is spent there, so this is another login.
-    let callback = browser.to_callback(&app, "/auth/oidc/login", "alice").await;
+    let callback = browser.log_in_at_provider(&app, "/auth/oidc/login", "alice").await;
     let mut copy = Browser::new().with_cookies_of(&browser);
     logged_in(&app, &browser.get(&app.url(&callback)).await).await;
     assert_failed(browser.get(&app.url(&callback)).await, "replayed").await;
     assert_failed(copy.get(&app.url(&callback)).await, "replayed with the cookie it had").await;
     let mut later = Browser::new();
-    let fresh = later.to_callback(&app, "/auth/oidc/login", "alice").await;
+    let fresh = later.log_in_at_provider(&app, "/auth/oidc/login", "alice").await;
     let replayed = changed(&fresh, "code", Some(&field(&callback, "code")));
     assert_failed(later.get(&app.url(&replayed)).await, "a spent code in a new login").await;
     app.finish().await;
@@ -123,7 +124,7 @@ async fn callbacks_that_are_not_whole_are_refused_alike() {
         ("error", Some("access_denied")),
     ] {
         let mut browser = Browser::new();
-        let callback = browser.to_callback(&app, "/auth/oidc/login", "alice").await;
+        let callback = browser.log_in_at_provider(&app, "/auth/oidc/login", "alice").await;
         let answer = browser.get(&app.url(&changed(&callback, name, value))).await;
         assert_eq!(answer.status(), 401, "{name} {value:?}");
         assert!(set_cookies(&answer).is_empty());

@@ -96,6 +96,6 @@ async fn kept(app: &TestApp) -> (usize, Vec<String>) {
 
 /// Goes to the provider and back, as a browser that logs in does; returns the server's last answer.
 async fn log_in(app: &TestApp, browser: &mut Browser, name: &str) -> reqwest::Response {
-    let callback = browser.to_callback(app, "/auth/oidc/login", name).await;
+    let callback = browser.log_in_at_provider(app, "/auth/oidc/login", name).await;
     browser.get(&app.url(&callback)).await
 }

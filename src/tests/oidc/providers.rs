@@ -4,13 +4,15 @@ use crate::real_models::tools_dir;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 pub const CLIENT_SECRET: &str = "a secret between the two servers of this test";
 
 /// A running provider; killed when dropped.
 pub struct Provider {
     child: Child,
+    /// Held open: a provider that has something to say to a closed pipe dies of it.
+    _output: BufReader<ChildStdout>,
     base: String,
     /// As it names itself.
     pub issuer: String,
@@ -47,11 +49,11 @@ impl Provider {
             .spawn()
             .expect("node");
         let mut line = String::new();
-        let output = child.stdout.take().expect("its output");
-        BufReader::new(output).read_line(&mut line).expect("its first line");
+        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        output.read_line(&mut line).expect("its first line");
         let port: u16 = line.trim().parse().unwrap_or_else(|_| panic!("no port: {line:?}"));
         let base = format!("http://127.0.0.1:{port}");
-        Self { child, issuer: format!("{base}{issuer_end}"), base }
+        Self { child, _output: output, issuer: format!("{base}{issuer_end}"), base }
     }
 
     /// Tells a liar how to lie from now on; `none`: not at all.
