@@ -5,8 +5,9 @@
 
 mod batch;
 
-use super::keys::{MadeKey, make_key};
+use super::keys::{KeyWish, MadeKey, make_key};
 use super::listen_client::Listen;
+use super::operator::base_url;
 use super::screen::{Screen, Style};
 use super::transcribe::caption;
 use super::{Failure, FirstKey, first_key};
@@ -36,7 +37,7 @@ pub(super) async fn demo(mut config: Config) -> Result<(), Failure> {
     let index = storage::connect(&config.storage).await.map_err(Failure::of)?;
     let first = first_key(&*index.identity(), &SystemIds, &SystemClock).await.map_err(Failure::of)?;
 
-    let told = Cell::new(false);
+    let (told, base) = (Cell::new(false), base_url(&config));
     let (tell_ready, ready) = oneshot::channel();
     let serving = crate::app::serve(config, move |address| {
         let _ = tell_ready.send(address);
@@ -61,7 +62,7 @@ pub(super) async fn demo(mut config: Config) -> Result<(), Failure> {
     index.close().await;
     if let Some(first) = first.as_ref().filter(|_| !told.get()) {
         // Nobody would ever see it otherwise.
-        first.show();
+        first.show(&base);
     }
     ended.map_err(Failure::of)
 }
@@ -87,7 +88,9 @@ async fn show(sample: &Path, url: &str, index: &OpenedIndex) -> Result<(), Failu
     let now = SystemClock.now();
     let expires = Some(now.plus_ms(DEMO_KEY_LIFE_MS));
     let MadeKey { account, id, secret } =
-        make_key(&*identity, &SystemIds, now, DEMO_ACCOUNT, "demo", expires).await.map_err(Failure::of)?;
+        make_key(&*identity, &SystemIds, now, DEMO_ACCOUNT, KeyWish::whole("demo", expires))
+            .await
+            .map_err(Failure::of)?;
     let shown = show_with(sample, url, secret.expose()).await;
     match identity.revoke_api_key(account, id, SystemClock.now()).await {
         // It has ended by itself.
@@ -116,7 +119,7 @@ fn tell_where(url: &str, first: Option<&FirstKey>) {
     let program = std::env::args().next().unwrap_or_else(|| "sottovoce".into());
     match first {
         Some(first) => {
-            first.show();
+            first.show(url);
             println!(
                 "Caption a file of your own:\n  SOTTOVOCE_KEY={} {program} transcribe FILE --url {url}",
                 first.secret.expose()

@@ -1,26 +1,35 @@
-//! The key that a new installation starts with. Made at random, shown once, stored hashed.
+//! What a new installation starts with: a key, and a link that sets its owner's password. Both made at random, shown once,
+//! stored hashed.
 
-use super::keys::{KeyError, make_key};
-use crate::auth::ApiKeySecret;
+use super::keys::{KeyError, KeyWish, make_key};
+use crate::auth::{ApiKeySecret, LinkSecret, link_url};
 use sottovoce_actors::ports::clock::{Clock, Ids};
-use sottovoce_actors::ports::identity::Identity;
+use sottovoce_actors::ports::identity::{Identity, LinkPurpose, NewLink};
 
 /// The account that owns the first key.
 const OWNER: &str = "owner@localhost";
+
+/// How long the first link is good.
+const LINK_LIFE_MS: i64 = 24 * 3_600_000;
 
 /// A key that was made now, because there was none.
 #[derive(Debug)]
 pub struct FirstKey {
     /// The secret; nothing else holds it.
     pub secret: ApiKeySecret,
+    link: LinkSecret,
 }
 
 impl FirstKey {
-    /// Shows the key on standard output, the only time.
-    pub fn show(&self) {
+    /// Shows key and link on standard output, the only time; `base_url` is where the server answers.
+    pub fn show(&self, base_url: &str) {
         println!("Your first API key (account {OWNER}), shown only now and stored only as a hash:");
         println!("  {}", self.secret.expose());
         println!("More: sottovoce keys create --email {OWNER}");
+        println!("To log in, set the password of {OWNER} first (good once, for a day):");
+        println!("  {}", link_url(base_url, LinkPurpose::Password, &self.link));
+        println!("then: curl -H 'content-type: application/json' {base_url}/auth/login \\");
+        println!("  -d '{{\"email\":\"{OWNER}\",\"password\":\"…\",\"client\":\"native\"}}'");
     }
 }
 
@@ -36,8 +45,20 @@ pub async fn first_key(
     if identity.has_api_keys().await? {
         return Ok(None);
     }
-    let made = make_key(identity, ids, clock.now(), OWNER, "first key", None).await?;
-    Ok(Some(FirstKey { secret: made.secret }))
+    let now = clock.now();
+    let made = make_key(identity, ids, now, OWNER, KeyWish::whole("first key", None)).await?;
+    let link = LinkSecret::generate()?;
+    identity
+        .add_link(NewLink {
+            hash: link.hash(),
+            purpose: LinkPurpose::Password,
+            account: Some(made.account),
+            // Nobody reads mail at this address: it is not confirmed by the link.
+            email: None,
+            expires_at: now.plus_ms(LINK_LIFE_MS),
+        })
+        .await?;
+    Ok(Some(FirstKey { secret: made.secret, link }))
 }
 
 #[cfg(test)]
@@ -56,8 +77,9 @@ mod tests {
         let (store, now) = (index.identity(), SystemClock.now());
 
         let expires = Some(now.plus_ms(60_000));
-        let passing =
-            make_key(&*store, &SystemIds, now, "demo@localhost", "demo", expires).await.expect("made");
+        let passing = make_key(&*store, &SystemIds, now, "demo@localhost", KeyWish::whole("demo", expires))
+            .await
+            .expect("made");
         store.use_api_key(&passing.secret.hash(), now).await.expect("valid until it expires");
         let late = store.use_api_key(&passing.secret.hash(), now.plus_ms(60_001)).await;
         assert!(matches!(late, Err(StoreError::NotFound)), "{late:?}");

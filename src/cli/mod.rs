@@ -12,9 +12,11 @@ mod listen_client;
 mod migrate;
 mod models;
 mod openapi;
+mod operator;
 mod screen;
 mod serve;
 mod transcribe;
+mod users;
 
 pub use failure::Failure;
 pub use first_key::{FirstKey, first_key};
@@ -60,6 +62,9 @@ enum Command {
     /// List, fetch, check and convert models
     #[command(subcommand)]
     Models(models::ModelsCommand),
+    /// Accounts: list, invite, set passwords, suspend, delete, audit
+    #[command(subcommand)]
+    Users(users::UsersCommand),
     /// API keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -113,6 +118,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Demo { bind } => block_on(demo::demo(global.load(bind)?)),
         Command::Transcribe(args) => block_on(transcribe::transcribe(args)),
         Command::Models(command) => models::run(command, &global.load(None)?),
+        Command::Users(command) => block_on(users::run(command, global.load(None)?)),
         Command::Keys(command) => block_on(keys::run(command, global.load(None)?)),
         Command::Migrate => block_on(migrate::migrate(global.load(None)?)),
         Command::CheckConfig => global.load(None).map(|config| config::check(&config)),

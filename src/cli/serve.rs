@@ -1,5 +1,6 @@
 //! `serve`.
 
+use super::operator::base_url;
 use super::{Failure, first_key};
 use crate::config::Config;
 use crate::storage;
@@ -13,7 +14,7 @@ pub(super) async fn serve(config: Config) -> Result<(), Failure> {
     let first = first_key(&*index.identity(), &SystemIds, &SystemClock).await.map_err(Failure::of);
     index.close().await;
     if let Some(first) = first? {
-        first.show();
+        first.show(&base_url(&config));
     }
     crate::app::serve(config, |address| println!("serving at http://{address}")).await.map_err(Failure::of)
 }
