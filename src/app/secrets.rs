@@ -23,9 +23,11 @@ pub(super) struct Secrets {
 pub(super) fn load(config: &Config) -> std::io::Result<Secrets> {
     let mut keys = config.auth.keys();
     if keys.is_empty() {
-        let folder = config.data_dir.join("secrets");
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-        let secret = crate::system::kept_random(&folder.join("jwt.key"))?.to_vec();
+        let file = config.kept_key_file();
+        if let Some(folder) = file.parent() {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        let secret = crate::system::kept_random(&file)?.to_vec();
         keys.push(JwtKey { id: KEPT_KEY_ID.into(), secret });
     }
     let issuer = match config.http.public_url.trim_end_matches('/') {

@@ -1,16 +1,48 @@
 //! `check-config` and `default-config`.
 
 use super::Failure;
-use crate::config::{Config, DEFAULT_TOML, PRODUCTION_TOML};
+use crate::config::{Config, DEFAULT_TOML, PRODUCTION_TOML, Registration};
 use std::io::Write;
 
 /// Says that the configuration is good and what follows from it; the values of secrets are not shown.
 pub(super) fn check(config: &Config) {
+    let or = |is_on: bool, on: String, off: &str| if is_on { on } else { off.to_owned() };
+    let keys = config.auth.jwt_keys.len();
+    let public = &config.http.public_url;
     println!("the configuration is good");
-    println!("  mode    {:?}", config.mode);
-    println!("  data    {}", config.data_dir.display());
-    println!("  models  {}", config.models.dir.display());
-    println!("  listen  {}", config.http.bind);
+    for (what, value) in [
+        ("mode", format!("{:?}", config.mode)),
+        ("data", config.data_dir.display().to_string()),
+        ("models", config.models.dir.display().to_string()),
+        ("listen", config.http.bind.clone()),
+        ("public", or(!public.is_empty(), public.clone(), "only where it listens")),
+        (
+            "origins",
+            or(!config.http.allowed_origins.is_empty(), config.http.allowed_origins.join(" "), "its own"),
+        ),
+        ("accounts", registration(config).to_owned()),
+        ("signing", or(keys > 0, format!("{keys} configured key(s)"), "a key kept in the data folder")),
+        ("oidc", or(config.oidc.is_on(), config.oidc.issuer.clone(), "off")),
+        (
+            "mail",
+            or(
+                config.smtp.is_on(),
+                format!("on, from {}", config.smtp.from),
+                "off; links by `sottovoce users`",
+            ),
+        ),
+    ] {
+        println!("  {what:<8}  {value}");
+    }
+}
+
+fn registration(config: &Config) -> &'static str {
+    match (config.auth.registration(), config.auth.verify_email) {
+        (Registration::Open, false) => "anyone may register",
+        (Registration::Open, true) => "anyone may register, and confirms the address",
+        (Registration::Invite, _) => "by invitation",
+        (Registration::Closed, _) => "made by the operator only",
+    }
 }
 
 /// Prints the compiled-in defaults, and what production mode changes as comments behind them.

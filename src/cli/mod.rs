@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod failure;
 mod first_key;
+mod gen_secrets;
 mod keys;
 mod listen_client;
 mod migrate;
@@ -80,6 +81,12 @@ enum Command {
     CheckConfig,
     /// Print every setting with its default and meaning
     DefaultConfig,
+    /// Print random secrets as environment lines for a production server
+    GenSecrets {
+        /// Put the new key before the configured one, which stays good until you remove it
+        #[arg(long)]
+        rotate: bool,
+    },
     /// Print the OpenAPI document of the REST surface
     Openapi,
 }
@@ -123,6 +130,8 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Migrate => block_on(migrate::migrate(global.load(None)?)),
         Command::CheckConfig => global.load(None).map(|config| config::check(&config)),
         Command::DefaultConfig => config::print_defaults(),
+        Command::GenSecrets { rotate: false } => gen_secrets::print(None),
+        Command::GenSecrets { rotate: true } => gen_secrets::print(Some(&global.load(None)?)),
         Command::Openapi => openapi::print(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Mode;
 use super::defect::Checker;
-use super::secret::{SecretText, looks_guessable};
+use super::secret::{SecretText, is_counted_up, is_example, looks_guessable};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::Deserialize;
@@ -108,9 +108,26 @@ impl AuthConfig {
         // OWASP's least for argon2id: 19 MiB and two passes, or 7 MiB and five.
         checker.within("auth.argon2_memory_kib", u64::from(self.argon2_memory_kib), 7_168, 1 << 20);
         checker.within("auth.argon2_passes", u64::from(self.argon2_passes), 1, 64);
+        checker.require("auth.argon2_passes", mode == Mode::Embedded || self.is_hash_slow_enough(), || {
+            "with so little memory more passes are needed: 2 from 19456 KiB on, 3 from 12288, 4 from 9216, 5 below".into()
+        });
         checker.within("auth.hashes_at_once", self.hashes_at_once as u64, 1, 256);
         checker.within("auth.keys_per_account", self.keys_per_account, 1, 100_000);
         checker.within("auth.audit_days", self.audit_days, 1, 36_600);
+    }
+
+    /// OWASP's list of equally good costs.
+    fn is_hash_slow_enough(&self) -> bool {
+        let least = match self.argon2_memory_kib {
+            // Out of range anyway, which is told by itself.
+            ..7_168 => 0,
+            47_104.. => 1,
+            19_456.. => 2,
+            12_288.. => 3,
+            9_216.. => 4,
+            _ => 5,
+        };
+        self.argon2_passes >= least
     }
 
     fn check_keys(&self, mode: Mode, checker: &mut Checker<'_>) {
@@ -126,7 +143,7 @@ impl AuthConfig {
         checker.require(key, parsed.iter().all(|key| key.secret.len() >= MIN_KEY_BYTES), || {
             format!("a key is shorter than {MIN_KEY_BYTES} bytes; `sottovoce gen-secrets` prints a good one")
         });
-        checker.require(key, parsed.iter().all(|key| !looks_guessable(&key.secret)), || {
+        checker.require(key, !self.jwt_keys.iter().any(is_guessable), || {
             "a key is guessable or taken from an example; `sottovoce gen-secrets` prints a good one".into()
         });
         let mut ids: Vec<&str> = parsed.iter().map(|key| key.id.as_str()).collect();
@@ -146,6 +163,15 @@ fn parse_registration(text: &str) -> Option<Registration> {
         "closed" => Some(Registration::Closed),
         _ => None,
     }
+}
+
+/// Looks at both forms: words may stand in the text that was written as well as in the bytes that it means.
+fn is_guessable(text: &SecretText) -> bool {
+    let Some(key) = parse_key(text) else { return false };
+    let written = text.expose().split_once(':').map_or("", |(_, written)| written);
+    // A short one is told as such.
+    key.secret.len() >= MIN_KEY_BYTES
+        && (looks_guessable(&key.secret) || is_example(written) || is_counted_up(written.as_bytes()))
 }
 
 fn parse_key(text: &SecretText) -> Option<JwtKey> {

@@ -40,14 +40,23 @@ impl HttpConfig {
 
     pub(super) fn check(&self, mode: Mode, checker: &mut Checker<'_>) {
         checker.require("http.bind", self.bind.parse::<SocketAddr>().is_ok(), || {
-            format!("`{}` is no address; write ADDRESS:PORT, e.g. 127.0.0.1:7070 or [::1]:7070", self.bind)
+            format!(
+                "{} is no address; write ADDRESS:PORT, e.g. 127.0.0.1:7070 or [::1]:7070",
+                shown(&self.bind)
+            )
         });
         checker.require("http.public_url", self.public_url.is_empty() || is_origin(&self.public_url), || {
-            format!("`{}` must be like https://captions.example.org, without a path", self.public_url)
+            "it must be like https://captions.example.org, without a path or user".into()
         });
         for origin in &self.allowed_origins {
-            checker.require("http.allowed_origins", is_origin(origin), || {
-                format!("`{origin}` is no origin; write scheme://host or scheme://host:port, without a path")
+            checker.require("http.allowed_origins", !origin.contains('*'), || {
+                "a wildcard would let every page act for its visitors; list each origin".into()
+            });
+            checker.require("http.allowed_origins", origin.contains('*') || is_origin(origin), || {
+                format!(
+                    "{} is no origin; write scheme://host or scheme://host:port, without a path",
+                    shown(origin)
+                )
             });
         }
         if mode == Mode::Production {
@@ -55,7 +64,7 @@ impl HttpConfig {
         }
         for proxy in &self.trusted_proxies {
             checker.require("http.trusted_proxies", is_network(proxy), || {
-                format!("`{proxy}` is neither an address nor a network such as 10.0.0.0/8")
+                format!("{} is neither an address nor a network such as 10.0.0.0/8", shown(proxy))
             });
         }
         checker.within("http.workers", self.workers as u64, 1, 256);
@@ -78,11 +87,17 @@ impl HttpConfig {
         for origin in &self.allowed_origins {
             checker.require("http.allowed_origins", !origin.starts_with("http://"), || {
                 format!(
-                    "`{origin}` is not https; a page that anybody on the way can alter must not be allowed"
+                    "{} is not https; a page that anybody on the way can alter must not be allowed",
+                    shown(origin)
                 )
             });
         }
     }
+}
+
+/// Quotes an entry, unless it may hold a password.
+fn shown(entry: &str) -> String {
+    if entry.contains('@') { "an entry with an @".into() } else { format!("`{entry}`") }
 }
 
 /// Returns whether the text is `http(s)://host[:port]`, a final slash allowed.

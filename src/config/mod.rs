@@ -10,6 +10,7 @@ mod engine;
 mod files;
 mod http;
 mod jobs;
+mod kept;
 mod limits;
 mod live;
 mod models;
@@ -135,6 +136,7 @@ impl Config {
             Ok(data_dir) => {
                 config.data_dir = data_dir;
                 config.fill_in(surroundings, &mut defects);
+                defects.extend(kept::defect(&config));
             }
             Err(defect) => defects.push(defect),
         }
@@ -153,11 +155,16 @@ impl Config {
             .unwrap_or_else(|defects| panic!("the compiled-in defaults are valid: {defects:?}"))
     }
 
+    /// Returns the file of the signing key that the embedded mode makes for itself.
+    pub fn kept_key_file(&self) -> PathBuf {
+        self.data_dir.join("secrets").join("jwt.key")
+    }
+
     fn check(&self, checker: &mut Checker<'_>) {
         self.http.check(self.mode, checker);
         self.auth.check(self.mode, self.smtp.is_on(), checker);
         self.oidc.check(self.mode, &self.http.public_url, checker);
-        self.smtp.check(checker);
+        self.smtp.check(self.mode, checker);
         self.storage.check(checker, self.mode);
         self.files.check(checker);
         self.bus.check(checker);

@@ -2,7 +2,7 @@
 
 use super::Mode;
 use super::defect::Checker;
-use super::secret::SecretText;
+use super::secret::{SecretText, is_example};
 use reqwest::Url;
 use serde::Deserialize;
 
@@ -34,9 +34,15 @@ impl OidcConfig {
         checker.within("oidc.login_ms", self.login_ms, 10_000, 3_600_000);
         checker.within("oidc.timeout_ms", self.timeout_ms, 100, 60_000);
         if !self.is_on() {
-            checker.require("oidc.client_id", self.client_id.is_empty(), || {
-                "it is set, but oidc.issuer is not; set both or neither".into()
-            });
+            let unused = [
+                ("oidc.client_id", self.client_id.is_empty()),
+                ("oidc.client_secret", self.client_secret.is_empty()),
+            ];
+            for (key, is_empty) in unused {
+                checker.require(key, is_empty, || {
+                    "it is set, but oidc.issuer is not; set both or neither".into()
+                });
+            }
             return;
         }
         let parsed = Url::parse(&self.issuer);
@@ -50,6 +56,10 @@ impl OidcConfig {
         });
         checker.require("oidc.client_secret", !self.client_secret.is_empty(), || {
             "it is missing; the provider gives it when you register this server there".into()
+        });
+        let is_example = mode == Mode::Production && is_example(self.client_secret.expose());
+        checker.require("oidc.client_secret", !is_example, || {
+            "it is taken from an example; write the one that the provider gave".into()
         });
         checker.require("http.public_url", !public_url.is_empty(), || {
             "it is missing; the provider must send people back to it".into()

@@ -10,6 +10,17 @@ fn surroundings(pairs: &[(&str, &str)]) -> Surroundings {
     Surroundings::from_pairs(std::iter::once(home).chain(pairs))
 }
 
+/// A good production configuration, and more.
+fn public(more: &[(&str, &str)]) -> Surroundings {
+    let good = [
+        ("SOTTOVOCE_MODE", "production"),
+        ("SOTTOVOCE__HTTP__PUBLIC_URL", "https://captions.example.org"),
+        ("SOTTOVOCE__HTTP__ALLOWED_ORIGINS", "https://captions.example.org"),
+        ("SOTTOVOCE__AUTH__JWT_KEYS", "k1:TjZgXi4i2mpZ1f7Cxqv3oUAyOQlZVzA8Vq0cKpJtxqM="),
+    ];
+    surroundings(&[&good, more].concat())
+}
+
 fn with_file(name: &str, text: &str, check: impl FnOnce(&Path)) {
     let dir = std::env::temp_dir().join(format!("sottovoce-config-{}-{name}", std::process::id()));
     std::fs::create_dir_all(&dir).expect("temporary folder");
@@ -24,7 +35,7 @@ fn lines(defects: &[Defect]) -> Vec<String> {
 }
 
 #[test]
-fn defaults_are_valid_in_both_modes_and_fill_in_the_folders() {
+fn defaults_are_valid_when_embedded_and_production_asks_for_its_secrets() {
     let config = Config::load_in(&Overrides::default(), &surroundings(&[])).expect("valid");
     assert_eq!(config.mode, Mode::Embedded);
     assert_eq!(config.data_dir, Path::new("/home/someone/.local/share/sottovoce"));
@@ -33,11 +44,17 @@ fn defaults_are_valid_in_both_modes_and_fill_in_the_folders() {
     assert_eq!(config.files.url.expose(), "file:/home/someone/.local/share/sottovoce/objects");
     assert_eq!(config.limits.queued_jobs_per_account, 100_000);
 
-    let production = surroundings(&[("SOTTOVOCE_MODE", "production"), ("XDG_DATA_HOME", "/srv")]);
-    let config = Config::load_in(&Overrides::default(), &production).expect("valid");
+    let production = [("SOTTOVOCE_MODE", "production"), ("XDG_DATA_HOME", "/srv")];
+    let defects = Config::load_in(&Overrides::default(), &surroundings(&production)).expect_err("refused");
+    let keys: Vec<_> = defects.iter().map(|defect| defect.key.as_str()).collect();
+    assert_eq!(keys, ["http.public_url", "http.allowed_origins", "auth.jwt_keys"]);
+
+    let config =
+        Config::load_in(&Overrides::default(), &public(&[("XDG_DATA_HOME", "/srv")])).expect("valid");
     assert_eq!(config.mode, Mode::Production);
     assert_eq!(config.data_dir, Path::new("/srv/sottovoce"));
     assert_eq!(config.limits.queued_jobs_per_account, 5000);
+    assert_eq!(config.auth.registration(), Registration::Invite);
 }
 
 #[test]
@@ -122,7 +139,7 @@ fn secrets_are_never_printed() {
 }
 
 fn storage_defects(mode: &str, url: &str) -> Vec<String> {
-    let env = surroundings(&[("SOTTOVOCE_MODE", mode), ("SOTTOVOCE__STORAGE__URL", url)]);
+    let env = public(&[("SOTTOVOCE_MODE", mode), ("SOTTOVOCE__STORAGE__URL", url)]);
     match Config::load_in(&Overrides::default(), &env) {
         Ok(_) => Vec::new(),
         Err(defects) => lines(&defects),

@@ -12,6 +12,7 @@ mod mail;
 mod oidc;
 mod postgres;
 mod real_models;
+mod refusals;
 mod shutdown;
 mod sockets;
 mod sound;
