@@ -10,6 +10,7 @@ mod live;
 mod logs;
 mod mail;
 mod oidc;
+mod operator;
 mod postgres;
 mod real_models;
 mod refusals;

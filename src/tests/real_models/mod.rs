@@ -9,4 +9,4 @@ mod deepgram_sdk;
 mod stopping;
 mod text;
 
-pub use binary::tools_dir;
+pub use binary::{sottovoce, tools_dir};
