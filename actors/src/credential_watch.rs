@@ -48,6 +48,8 @@ pub struct CredentialWatch {
     ports: WatchPorts,
     config: WatchConfig,
     sockets: Vec<Sessions>,
+    /// When the index last answered: what ended since then has not been seen.
+    seen_until: Option<EpochMs>,
     guard: ExitGuard,
 }
 
@@ -59,19 +61,23 @@ pub struct StopWatching;
 impl CredentialWatch {
     /// Prepares the actor; `guard` reports its end to the root.
     pub fn new(ports: WatchPorts, config: WatchConfig, sockets: Vec<Sessions>, guard: ExitGuard) -> Self {
-        Self { ports, config, sockets, guard }
+        Self { ports, config, sockets, seen_until: None, guard }
     }
 
     fn look(&mut self, ctx: &mut Context<Self>) {
-        let ports = self.ports.clone();
+        let (ports, seen_until) = (self.ports.clone(), self.seen_until);
         let looking = async move {
             let now = ports.clock.now();
-            let asked = ports.identity.ended_since(now.plus_ms(-LOOK_BACK_MS));
+            let since = seen_until.map_or(now, |seen| seen.min(now));
+            let asked = ports.identity.ended_since(since.plus_ms(-LOOK_BACK_MS));
             (now, tokio::time::timeout(LOOK_WITHIN, asked).await)
         };
         ctx.spawn(looking.into_actor(self).map(|(now, answer), watch, ctx| {
             let ended: HashSet<Ended> = match answer {
-                Ok(Ok(ended)) => ended.into_iter().collect(),
+                Ok(Ok(ended)) => {
+                    watch.seen_until = Some(now);
+                    ended.into_iter().collect()
+                }
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "revocations could not be read");
                     HashSet::new()

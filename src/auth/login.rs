@@ -44,10 +44,11 @@ impl Flows {
         if self.settings.verify_email && !account.email_verified {
             return Err(FlowError::EmailUnverified { account: account.id });
         }
-        if verdict == Verdict::RightButOutdated {
-            self.renew(account.id, &hash, password).await?;
-        }
-        self.begin(account.id).await
+        let verified = match verdict {
+            Verdict::RightButOutdated => self.renew(account.id, &hash, password).await?,
+            _ => hash,
+        };
+        self.begin(account.id, Some(verified)).await
     }
 
     /// Hashes a password again at today's cost; if it was changed meanwhile, the change stands.
@@ -56,22 +57,27 @@ impl Flows {
         account: AccountId,
         outdated: &PasswordHash,
         password: Confidential,
-    ) -> Result<(), FlowError> {
+    ) -> Result<PasswordHash, FlowError> {
         let renewed = self.passwords.hash(password).await?;
-        self.identity.renew_password(account, outdated, renewed).await?;
-        Ok(())
+        self.identity.renew_password(account, outdated, renewed.clone()).await?;
+        Ok(renewed)
     }
 
-    /// Begins a login of somebody who has proved who they are.
+    /// Begins a login of somebody who has proved who they are, by the `verified` password if there is one.
     ///
     /// # Errors
-    /// `LoginFailed` if the account is not active; the index's.
-    pub async fn begin(&self, account: AccountId) -> Result<LoggedIn, FlowError> {
+    /// `LoginFailed` if the account is not active, or its password was changed meanwhile; the index's.
+    pub async fn begin(
+        &self,
+        account: AccountId,
+        verified: Option<PasswordHash>,
+    ) -> Result<LoggedIn, FlowError> {
         let refresh = RefreshSecret::generate()?;
         let now = self.clock.now();
         let new = NewSession {
             id: SessionId::from_uuid(self.ids.uuid()),
             account,
+            verified,
             refresh: self.to_store(&refresh),
             idle_expires_at: now.plus_ms(self.settings.refresh_idle_ms),
             absolute_expires_at: now.plus_ms(self.settings.refresh_absolute_ms),

@@ -5,6 +5,7 @@ use crate::auth::password::Verdict;
 use crate::auth::registration::link_of;
 use crate::auth::{SignedIn, password_policy};
 use sottovoce_actors::ports::identity::{AccountStatus, LinkPurpose};
+use sottovoce_actors::ports::store::StoreError;
 use sottovoce_protocol::auth::Confidential;
 use sottovoce_protocol::ids::AccountId;
 
@@ -22,7 +23,8 @@ impl Flows {
         current: Option<Confidential>,
         new: Confidential,
     ) -> Result<(), FlowError> {
-        match (self.identity.password(account).await?, current) {
+        let old = self.identity.password(account).await?;
+        match (old.clone(), current) {
             (Some(hash), Some(current)) => {
                 if self.passwords.verify(current, Some(hash)).await? == Verdict::Wrong {
                     return Err(FlowError::LoginFailed { account: Some(account) });
@@ -35,7 +37,11 @@ impl Flows {
         password_policy::check(&new.0, email.as_deref(), self.settings.password_min_chars)?;
         let hash = self.passwords.hash(new).await?;
         let now = self.clock.now();
-        Ok(self.identity.set_password(account, hash, Some(signed_in.session), now).await?)
+        match self.identity.set_password(account, old, hash, Some(signed_in.session), now).await {
+            // It was set anew meanwhile, by whoever holds a link.
+            Err(StoreError::NotFound) => Err(FlowError::LoginFailed { account: Some(account) }),
+            answer => Ok(answer?),
+        }
     }
 
     /// Sends a link to set a password, if this address is an active account's; nobody is told.

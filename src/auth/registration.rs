@@ -56,7 +56,7 @@ impl Flows {
             }
             return Ok(Joined::ToBeConfirmed(id));
         }
-        Ok(Joined::LoggedIn(Box::new(self.begin(id).await?)))
+        Ok(Joined::LoggedIn(Box::new(self.begin(id, None).await?)))
     }
 
     /// Confirms an address by the link that was sent to it.

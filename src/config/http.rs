@@ -84,6 +84,9 @@ impl HttpConfig {
         checker.require("http.allowed_origins", !self.allowed_origins.is_empty(), || {
             "it is empty; list each origin that may call from a browser, at least the public one".into()
         });
+        checker.require("http.trusted_proxies", !self.trusted_proxies.is_empty(), || {
+            "it is empty; name the proxy that ends TLS, or all clients would count as one, the proxy".into()
+        });
         for origin in &self.allowed_origins {
             checker.require("http.allowed_origins", !origin.starts_with("http://"), || {
                 format!(

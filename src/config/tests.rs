@@ -16,6 +16,7 @@ fn public(more: &[(&str, &str)]) -> Surroundings {
         ("SOTTOVOCE_MODE", "production"),
         ("SOTTOVOCE__HTTP__PUBLIC_URL", "https://captions.example.org"),
         ("SOTTOVOCE__HTTP__ALLOWED_ORIGINS", "https://captions.example.org"),
+        ("SOTTOVOCE__HTTP__TRUSTED_PROXIES", "127.0.0.1"),
         ("SOTTOVOCE__AUTH__JWT_KEYS", "k1:TjZgXi4i2mpZ1f7Cxqv3oUAyOQlZVzA8Vq0cKpJtxqM="),
     ];
     surroundings(&[&good, more].concat())

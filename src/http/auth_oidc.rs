@@ -2,23 +2,21 @@
 //! logged once and told to nobody.
 
 use crate::auth::oidc::{Callback, LoginSecrets, OidcError, OidcLogin, checked_return_to};
-use crate::auth::{LoginSecret, RefreshSecret, RegistrationPolicy};
+use crate::auth::{LoginSecret, RegistrationPolicy};
 use crate::http::audit;
+use crate::http::auth::cookie as refresh_cookie;
 use crate::http::error::ApiError;
 use crate::http::limits::Rate;
 use crate::http::state::HttpState;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
-use sottovoce_actors::ports::identity::{Arrived, LoginState, NewRefresh, NewSession, OidcArrival};
-use sottovoce_actors::ports::store::StoreError;
+use sottovoce_actors::ports::identity::{Arrived, LoginState, OidcArrival};
 use sottovoce_protocol::error_code::ErrorCode;
-use sottovoce_protocol::ids::{AccountId, RefreshTokenId, SessionId};
+use sottovoce_protocol::ids::AccountId;
 
 /// The browser's secret of a login on its way.
 const LOGIN_COOKIE: &str = "sottovoce_login";
-/// The refresh token.
-const REFRESH_COOKIE: &str = "sottovoce_rt";
 /// What of a provider's own error code is logged.
 const MAX_TOLD_CHARS: usize = 64;
 
@@ -47,7 +45,7 @@ pub async fn login(
 ) -> Result<HttpResponse, ApiError> {
     let oidc = configured(&state)?;
     let now = state.clock.now();
-    state.rates.count(Rate::Login, state.proxies.client_of(&request), now)?;
+    state.rates.count(Rate::Login, state.proxies.counted(&request), now)?;
     let return_to = query.return_to.as_deref().unwrap_or("/");
     let return_to = checked_return_to(return_to).ok_or_else(|| {
         ApiError::new(ErrorCode::BadReturnTo, "`return_to` must be a path of this server, such as `/app`")
@@ -75,7 +73,7 @@ pub async fn login(
 /// `GET /auth/oidc/callback`: ends the login that this browser began, once.
 pub async fn callback(request: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, ApiError> {
     let oidc = configured(&state)?;
-    state.rates.count(Rate::Request, state.proxies.client_of(&request), state.clock.now())?;
+    state.rates.count(Rate::Request, state.proxies.counted(&request), state.clock.now())?;
     match complete(&state, &request, oidc).await {
         Ok((account, return_to)) => {
             let refresh = finish_login(&state, &request, account).await?;
@@ -149,29 +147,15 @@ async fn complete(
     }
 }
 
-/// Opens a session and returns the refresh cookie.
+/// Begins the login and returns the refresh cookie.
 async fn finish_login(
     state: &HttpState,
     request: &HttpRequest,
     account: AccountId,
 ) -> Result<HeaderValue, ApiError> {
-    let now = state.clock.now();
-    let secret = RefreshSecret::generate().map_err(|error| no_random(&error))?;
-    let session = NewSession {
-        id: SessionId::from_uuid(state.ids.uuid()),
-        account,
-        refresh: NewRefresh { id: RefreshTokenId::from_uuid(state.ids.uuid()), hash: secret.hash() },
-        idle_expires_at: now.plus_ms(state.auth.refresh_idle_ms),
-        absolute_expires_at: now.plus_ms(state.auth.refresh_absolute_ms),
-        now,
-    };
-    match state.identity.open_session(session).await {
-        Ok(_) => {}
-        Err(StoreError::NotFound) => return Err(failed("the account was stopped meanwhile")),
-        Err(error) => return Err(error.into()),
-    }
-    audit::record(state, request, Some(account), "login", "oidc").await;
-    set_cookie(state, REFRESH_COOKIE, secret.expose(), "Strict", state.auth.refresh_absolute_ms)
+    let login = state.flows.begin(account, None).await?;
+    audit::record(state, request, Some(account), "logged_in", "oidc").await;
+    refresh_cookie::keep(&state.auth, &login.refresh, login.refresh_ms).ok_or_else(unfit_cookie)
 }
 
 fn configured(state: &HttpState) -> Result<&OidcLogin, ApiError> {
@@ -215,10 +199,12 @@ fn set_cookie(
     let name = cookie_name(state, name);
     let max_age_s = max_age_ms / 1000;
     let text = format!("{name}={value}; Path=/; HttpOnly{secure}; SameSite={same_site}; Max-Age={max_age_s}");
-    HeaderValue::from_str(&text).map_err(|_| {
-        tracing::error!("a cookie holds what no header can");
-        ApiError::new(ErrorCode::Internal, "the server failed; try again later")
-    })
+    HeaderValue::from_str(&text).map_err(|_| unfit_cookie())
+}
+
+fn unfit_cookie() -> ApiError {
+    tracing::error!("a cookie holds what no header can");
+    ApiError::new(ErrorCode::Internal, "the server failed; try again later")
 }
 
 /// Returns a cookie of the request.

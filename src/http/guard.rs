@@ -109,7 +109,7 @@ impl FromRequest for Person {
 fn authenticating(request: &HttpRequest) -> LocalBoxFuture<'static, Result<Caller, ApiError>> {
     let state = request.app_data::<web::Data<HttpState>>().cloned();
     let credential = credential_of(request);
-    let address = state.as_ref().and_then(|state| state.proxies.client_of(request));
+    let address = state.as_ref().and_then(|state| state.proxies.counted(request));
     Box::pin(async move {
         let Some(state) = state else {
             return Err(ApiError::new(ErrorCode::Internal, "the server is not set up"));
@@ -129,6 +129,7 @@ pub async fn authenticate(
     address: Option<IpAddr>,
 ) -> Result<Caller, ApiError> {
     let now = state.clock.now();
+    state.rates.check(Rate::Request, address, now)?;
     match identify(state, credential, now).await {
         Ok(caller) => {
             state.rates.count(Rate::Request, caller.credential, now)?;

@@ -8,6 +8,8 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const SLOTS: usize = 1 << 16;
+/// How many kinds of [`Rate`] there are.
+const RATES: usize = 4;
 const MINUTE_MS: i64 = 60_000;
 
 /// What is counted, each by itself.
@@ -62,8 +64,28 @@ pub struct RateLimiter {
 impl RateLimiter {
     /// Allows so many a minute and caller.
     pub fn new(limits: RateLimits) -> Self {
-        let slots = (0..SLOTS).map(|_| AtomicU64::new(0)).collect();
+        let slots = (0..SLOTS * RATES).map(|_| AtomicU64::new(0)).collect();
         Self { slots, seed: RandomState::new(), limits }
+    }
+
+    /// Checks that this caller's minute is not spent, without counting: what comes before the work that a refusal costs.
+    ///
+    /// # Errors
+    /// As [`RateLimiter::count`].
+    pub fn check(&self, rate: Rate, caller: impl Hash, now: EpochMs) -> Result<(), ApiError> {
+        let (slot, minute) = self.slot(rate, caller, now);
+        let held = slot.load(Ordering::Relaxed);
+        if (held >> 32) as u32 == minute && held as u32 >= self.limits.of(rate) {
+            return Err(spent(now));
+        }
+        Ok(())
+    }
+
+    /// Returns the counter of this caller and the minute. Each rate has a table of its own: their limits differ.
+    fn slot(&self, rate: Rate, caller: impl Hash, now: EpochMs) -> (&AtomicU64, u32) {
+        let minute = now.0.div_euclid(MINUTE_MS) as u32;
+        let place = self.seed.hash_one(caller) as usize % SLOTS;
+        (&self.slots[rate as usize * SLOTS + place], minute)
     }
 
     /// Counts one of this caller.
@@ -71,18 +93,20 @@ impl RateLimiter {
     /// # Errors
     /// `rate_limited` with the seconds to the next minute once the minute's count is spent.
     pub fn count(&self, rate: Rate, caller: impl Hash, now: EpochMs) -> Result<(), ApiError> {
-        let minute = now.0.div_euclid(MINUTE_MS) as u32;
         let limit = self.limits.of(rate);
-        let slot = &self.slots[self.seed.hash_one((rate, caller)) as usize % SLOTS];
+        let (slot, minute) = self.slot(rate, caller, now);
         let counted = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
             let count = if (held >> 32) as u32 == minute { held as u32 } else { 0 };
             (count < limit).then(|| u64::from(minute) << 32 | u64::from(count + 1))
         });
-        counted.map(|_| ()).map_err(|_| {
-            let left_s = (MINUTE_MS - now.0.rem_euclid(MINUTE_MS)).unsigned_abs().div_ceil(1000);
-            ApiError::new(ErrorCode::RateLimited, "too many requests; slow down").retry_after(left_s)
-        })
+        counted.map(|_| ()).map_err(|_| spent(now))
     }
+}
+
+/// Says when the next minute begins.
+fn spent(now: EpochMs) -> ApiError {
+    let left_s = (MINUTE_MS - now.0.rem_euclid(MINUTE_MS)).unsigned_abs().div_ceil(1000);
+    ApiError::new(ErrorCode::RateLimited, "too many requests; slow down").retry_after(left_s)
 }
 
 #[cfg(test)]

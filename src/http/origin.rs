@@ -1,5 +1,6 @@
 //! The one origin policy, used by CORS and, because browsers do not apply CORS to WebSockets, before every upgrade.
 
+use reqwest::Url;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
@@ -10,12 +11,13 @@ pub struct Origins {
 }
 
 impl Origins {
-    /// Allows the listed origins (a final slash is ignored).
+    /// Allows the listed origins, parsed and written as browsers write them: scheme, host in ASCII, port unless it is the
+    /// scheme's own.
     pub fn listed<'a>(origins: impl IntoIterator<Item = &'a str>) -> Self {
         let allowed = origins
             .into_iter()
-            .map(|origin| origin.trim_end_matches('/').to_ascii_lowercase())
-            .filter(|origin| !origin.is_empty())
+            .filter_map(|origin| Url::parse(origin).ok())
+            .map(|url| url.origin().ascii_serialization())
             .collect();
         Self { allowed }
     }

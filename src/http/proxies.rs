@@ -37,6 +37,14 @@ impl TrustedProxies {
         Some(client)
     }
 
+    /// Returns what stands for the client in counts: its address, or the /64 network that one IPv6 subscriber has.
+    pub fn counted(&self, request: &HttpRequest) -> Option<IpAddr> {
+        self.client_of(request).map(|client| match client {
+            IpAddr::V4(_) => client,
+            IpAddr::V6(address) => IpAddr::V6((u128::from(address) & (u128::MAX << 64)).into()),
+        })
+    }
+
     fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.holds(address))
     }

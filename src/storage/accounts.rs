@@ -27,7 +27,8 @@ const PAGE: &str = concat!("SELECT ", account_columns!(), " FROM users WHERE id>
 const BY_SUBJECT: &str = "SELECT id, status FROM users WHERE oidc_issuer=$1 AND oidc_subject=$2";
 const ADD_ARRIVED: &str = "INSERT INTO users (id, oidc_issuer, oidc_subject, email, email_verified, created_at) \
      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
-const SET_PASSWORD: &str = "UPDATE users SET password_hash=$2 WHERE id=$1 AND status<>'deleted'";
+const SET_PASSWORD: &str = "UPDATE users SET password_hash=$2 WHERE id=$1 AND status<>'deleted' \
+     AND (CAST($3 AS TEXT) IS NULL OR password_hash=$3)";
 const RENEW_PASSWORD: &str = "UPDATE users SET password_hash=$3 WHERE id=$1 AND password_hash=$2";
 const VERIFY_EMAIL: &str =
     "UPDATE users SET email_verified=1 WHERE id=$1 AND email=$2 AND status<>'deleted' RETURNING id";
@@ -172,11 +173,13 @@ pub async fn page(tx: &mut dyn Tx, after: Option<AccountId>, limit: u32) -> Resu
 pub async fn set_password(
     tx: &mut dyn Tx,
     id: AccountId,
+    old: Option<PasswordHash>,
     password: &PasswordHash,
     keep: Option<SessionId>,
     now: EpochMs,
 ) -> Result<(), StoreError> {
-    if tx.execute(SET_PASSWORD, &[id.into(), (&password.0).into()]).await? == 0 {
+    let old = Value::Text(old.map(|hash| hash.0));
+    if tx.execute(SET_PASSWORD, &[id.into(), (&password.0).into(), old]).await? == 0 {
         return Err(StoreError::NotFound);
     }
     sessions::revoke_all(tx, id, keep, RevokeReason::PasswordChanged, now).await
@@ -203,8 +206,10 @@ pub async fn set_password_by_link(
     else {
         return Ok(None);
     };
-    set_password(tx, account, password, None, now).await?;
+    set_password(tx, account, None, password, None, now).await?;
     if let Some(email) = email {
+        // Who made them before the owner came back is not known.
+        tx.execute(REVOKE_KEYS, &[account.into(), now.into()]).await?;
         tx.execute(VERIFY_EMAIL, &[account.into(), (&email).into()]).await?;
     }
     Ok(Some(account))

@@ -60,11 +60,12 @@ impl<D: Database> Identity for SqlStore<D> {
     async fn set_password(
         &self,
         id: AccountId,
+        old: Option<PasswordHash>,
         password: PasswordHash,
         keep: Option<SessionId>,
         now: EpochMs,
     ) -> Result<(), StoreError> {
-        writing!(self, tx => accounts::set_password(tx, id, &password, keep, now))
+        writing!(self, tx => accounts::set_password(tx, id, old, &password, keep, now))
     }
 
     async fn renew_password(

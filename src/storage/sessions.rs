@@ -10,7 +10,10 @@ use sottovoce_actors::ports::store::{EpochMs, StoreError};
 use sottovoce_protocol::ids::{AccountId, SessionId};
 
 const ADD_SESSION: &str = "INSERT INTO sessions (id, user_id, created_at, auth_time, idle_expires_at, absolute_expires_at) \
-     SELECT $1, $2, $3, $3, $4, $5 WHERE EXISTS (SELECT 1 FROM users WHERE id=$2 AND status='active')";
+     VALUES ($1, $2, $3, $3, $4, $5)";
+/// Takes the account's row: a reset of the password, or a log-out everywhere, comes before this login or after it.
+const LOCK_ACCOUNT: &str = "UPDATE users SET status=status WHERE id=$1 AND status='active' \
+     AND (CAST($2 AS TEXT) IS NULL OR password_hash=$2) RETURNING id";
 const ADD_TOKEN: &str = "INSERT INTO refresh_tokens (id, session_id, token_hash, generation, state, parent_id, issued_at) \
      VALUES ($1, $2, $3, $4, 'active', $5, $6)";
 /// A login that holds at $2.
@@ -76,6 +79,8 @@ pub async fn live(tx: &mut dyn Tx, id: SessionId, now: EpochMs) -> Result<Option
 }
 
 pub async fn open(tx: &mut dyn Tx, new: NewSession) -> Result<SessionOwner, StoreError> {
+    let verified = Value::Text(new.verified.map(|hash| hash.0));
+    fetch_one(tx, LOCK_ACCOUNT, &[new.account.into(), verified]).await?.ok_or(StoreError::NotFound)?;
     let args = [
         new.id.into(),
         new.account.into(),
@@ -83,9 +88,7 @@ pub async fn open(tx: &mut dyn Tx, new: NewSession) -> Result<SessionOwner, Stor
         new.idle_expires_at.into(),
         new.absolute_expires_at.into(),
     ];
-    if tx.execute(ADD_SESSION, &args).await? == 0 {
-        return Err(StoreError::NotFound);
-    }
+    tx.execute(ADD_SESSION, &args).await?;
     add_token(tx, new.id, &new.refresh, 1, None, new.now).await?;
     live(tx, new.id, new.now).await?.ok_or(StoreError::NotFound)
 }

@@ -123,6 +123,7 @@ impl TestApp {
         let session = NewSession {
             id: SessionId::from_uuid(ids.uuid()),
             account,
+            verified: None,
             refresh,
             idle_expires_at: later,
             absolute_expires_at: later,

@@ -29,6 +29,7 @@ fn production(data_dir: &Path, changes: &[(&str, &str)]) -> Command {
         .env("SOTTOVOCE_MODE", "production")
         .env("SOTTOVOCE__HTTP__PUBLIC_URL", "https://captions.example.org")
         .env("SOTTOVOCE__HTTP__ALLOWED_ORIGINS", "https://captions.example.org")
+        .env("SOTTOVOCE__HTTP__TRUSTED_PROXIES", "127.0.0.1")
         .env("SOTTOVOCE__AUTH__JWT_KEYS", format!("k1:{KEY}"));
     for (name, value) in changes {
         command.env(format!("SOTTOVOCE__{name}"), value);
@@ -105,6 +106,7 @@ fn each_defect_of_a_production_configuration_stops_the_start() {
             "auth.jwt_keys",
             "9mQ7cK2x",
         ),
+        (vec![("HTTP__TRUSTED_PROXIES", "")], "http.trusted_proxies", KEY),
         (vec![(ORIGINS, "")], "http.allowed_origins", KEY),
         (vec![(ORIGINS, "*")], "http.allowed_origins", KEY),
         (vec![(ORIGINS, "https://captions.example.org,https://*.example.org")], "http.allowed_origins", KEY),

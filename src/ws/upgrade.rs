@@ -80,7 +80,7 @@ pub async fn admit(request: &HttpRequest, state: &HttpState, door: Door) -> Resu
     let (caller, subprotocol) = match offered(request) {
         _ if credential_of(request).is_some() => {
             let credential = credential_of(request);
-            let caller = authenticate(state, credential.as_deref(), state.proxies.client_of(request)).await?;
+            let caller = authenticate(state, credential.as_deref(), state.proxies.counted(request)).await?;
             let subprotocol = match offered(request) {
                 Offered::Credential(scheme, _) => Some(scheme),
                 Offered::Ticket(_) | Offered::Plain => Some(SAAS_V1),
@@ -89,7 +89,7 @@ pub async fn admit(request: &HttpRequest, state: &HttpState, door: Door) -> Resu
             (caller, subprotocol)
         }
         Offered::Credential(scheme, credential) => {
-            let address = state.proxies.client_of(request);
+            let address = state.proxies.counted(request);
             (authenticate(state, Some(&credential), address).await?, Some(scheme))
         }
         Offered::Ticket(ticket) => {
@@ -97,7 +97,7 @@ pub async fn admit(request: &HttpRequest, state: &HttpState, door: Door) -> Resu
             (caller, Some(SAAS_V1))
         }
         Offered::Plain | Offered::Nothing => {
-            (authenticate(state, None, state.proxies.client_of(request)).await?, None)
+            (authenticate(state, None, state.proxies.counted(request)).await?, None)
         }
     };
     require(&caller, door.scope)?;
@@ -143,6 +143,8 @@ async fn with_ticket(
         )
     };
     let now = state.clock.now();
+    let address = state.proxies.counted(request);
+    state.rates.check(Rate::Request, address, now)?;
     // Tickets are for browsers, which name their origin; where it comes from nobody else is told.
     let taken = match origin.filter(|_| TicketSecret::looks_like(ticket)) {
         None => None,
@@ -152,7 +154,7 @@ async fn with_ticket(
         }
     };
     let Some(owner) = taken else {
-        state.rates.count(Rate::Request, state.proxies.client_of(request), now)?;
+        state.rates.count(Rate::Request, address, now)?;
         return Err(refused());
     };
     state.rates.count(Rate::Request, owner.account, now)?;

@@ -145,6 +145,9 @@ pub struct NewSession {
     pub id: SessionId,
     /// Who logs in.
     pub account: AccountId,
+    /// The password that was verified: it must still be the account's, or a reset meanwhile would be got round.
+    /// `None`: somebody else vouches.
+    pub verified: Option<PasswordHash>,
     /// Its first refresh token.
     pub refresh: NewRefresh,
     /// Ends if it is not refreshed until then.
@@ -457,10 +460,12 @@ pub trait Identity: Send + Sync + 'static {
     async fn password(&self, id: AccountId) -> Result<Option<PasswordHash>, StoreError>;
     /// Returns accounts in the order of their ids, after this one.
     async fn accounts(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError>;
-    /// Sets a password and ends every login but `keep`. Keys stay.
+    /// Sets a password and ends every login but `keep`. Keys stay. `NotFound` if `old` is told and no longer the
+    /// account's.
     async fn set_password(
         &self,
         id: AccountId,
+        old: Option<PasswordHash>,
         password: PasswordHash,
         keep: Option<SessionId>,
         now: EpochMs,
@@ -472,8 +477,8 @@ pub trait Identity: Send + Sync + 'static {
         outdated: &PasswordHash,
         renewed: PasswordHash,
     ) -> Result<(), StoreError>;
-    /// Uses up a link to set a password, ends every login and confirms the address if the link went to it. `None`: no
-    /// such link (any more).
+    /// Uses up a link to set a password and ends every login. A link that went to the address recovers the account: it
+    /// confirms the address and ends every key, too. `None`: no such link (any more).
     async fn set_password_by_link(
         &self,
         link: &SecretHash,
@@ -496,7 +501,7 @@ pub trait Identity: Send + Sync + 'static {
     /// Returns jobs of deleted accounts that were not deleted yet.
     async fn jobs_of_deleted(&self, limit: u32) -> Result<Vec<(AccountId, JobId)>, StoreError>;
 
-    /// Begins a login. `NotFound` if the account is not active.
+    /// Begins a login. `NotFound` if the account is not active, or its password another by now.
     async fn open_session(&self, new: NewSession) -> Result<SessionOwner, StoreError>;
     /// Exchanges a refresh token.
     async fn rotate(&self, rotate: Rotate) -> Result<Rotation, StoreError>;

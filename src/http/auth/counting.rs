@@ -12,7 +12,7 @@ use sottovoce_protocol::ids::{AccountId, SessionId};
 /// `rate_limited`.
 pub fn count_try(state: &HttpState, request: &HttpRequest, email: Option<&str>) -> Result<(), ApiError> {
     let now = state.clock.now();
-    state.rates.count(Rate::Login, state.proxies.client_of(request), now)?;
+    state.rates.count(Rate::Login, state.proxies.counted(request), now)?;
     email.map_or(Ok(()), |email| state.rates.count(Rate::Login, email, now))
 }
 
@@ -36,6 +36,6 @@ pub fn count_refresh(
     let now = state.clock.now();
     match session {
         Some(session) => state.rates.count(Rate::Refresh, session, now),
-        None => state.rates.count(Rate::Refresh, state.proxies.client_of(request), now),
+        None => state.rates.count(Rate::Refresh, state.proxies.counted(request), now),
     }
 }

@@ -3,6 +3,7 @@
 use crate::auth::RefreshSecret;
 use crate::http::audit;
 use crate::http::auth::answers::without_cookie;
+use crate::http::auth::counting;
 use crate::http::auth::presented::presented;
 use crate::http::body::MaybeJson;
 use crate::http::error::ApiError;
@@ -26,6 +27,7 @@ pub async fn logout(
         state.identity.revoke_session(session, RevokeReason::Logout, state.clock.now()).await?;
         Some((session, person.caller.account))
     } else {
+        counting::count_refresh(&state, &request, None)?;
         match presented(&state, &request, body.0)? {
             Some(token) if RefreshSecret::looks_like(token.secret.expose()) => {
                 state.flows.log_out(&token.secret).await?

@@ -8,9 +8,13 @@ use crate::http::state::HttpState;
 use actix_web::{HttpRequest, HttpResponse, web};
 use sottovoce_actors::time::rfc3339;
 use sottovoce_protocol::auth::Me;
+use sottovoce_protocol::error_code::ErrorCode;
 
 /// `GET /auth/me`.
 pub async fn show(anyone: Anyone, state: web::Data<HttpState>) -> Result<HttpResponse, ApiError> {
+    if anyone.caller.is_derived {
+        return Err(ApiError::new(ErrorCode::Scope, "a short token listens and does nothing else"));
+    }
     let account = state.identity.account(anyone.caller.account).await?;
     Ok(HttpResponse::Ok().json(Me {
         id: account.id,

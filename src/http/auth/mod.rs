@@ -2,7 +2,7 @@
 //! nothing is decided here about who is let in.
 
 mod answers;
-mod cookie;
+pub mod cookie;
 mod counting;
 pub mod login;
 pub mod logout;

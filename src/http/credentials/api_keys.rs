@@ -39,6 +39,8 @@ pub async fn create(
     if expires_in.is_some_and(|seconds| !(1..=MAX_LIFE_S).contains(&seconds)) {
         return Err(ApiError::bad_request(format!("`expires_in` must be 1 to {MAX_LIFE_S} seconds")));
     }
+    // A key outlives the login it is made with: an old or stolen access token must not be made lasting.
+    state.flows.require_recent(&person.signed_in)?;
     let now = state.clock.now();
     let secret = ApiKeySecret::generate().map_err(|error| no_random(&error))?;
     let key = ApiKey {

@@ -113,6 +113,7 @@ impl World {
             .open_session(NewSession {
                 id: SessionId::from_uuid(ids.uuid()),
                 account,
+                verified: None,
                 refresh: NewRefresh { id: RefreshTokenId::from_uuid(ids.uuid()), hash: refresh.hash() },
                 idle_expires_at: later,
                 absolute_expires_at: later,

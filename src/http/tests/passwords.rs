@@ -88,7 +88,7 @@ async fn a_hash_of_another_cost_is_renewed_at_the_next_login() {
     let (account, today) = index.identity().account_by_email(email).await.unwrap().unwrap();
     let cheap = Passwords::new(HashCost { memory_kib: 64, passes: 1, at_once: 1 }).unwrap();
     let old = cheap.hash(Confidential(SECOND.into())).await.unwrap();
-    index.identity().set_password(account.id, old.clone(), None, SystemClock.now()).await.unwrap();
+    index.identity().set_password(account.id, None, old.clone(), None, SystemClock.now()).await.unwrap();
 
     assert_eq!(world.try_login(email, PASSWORD).await.0, 401);
     assert_eq!(index.identity().password(account.id).await.unwrap(), Some(old.clone()));

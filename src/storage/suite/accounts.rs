@@ -282,7 +282,7 @@ pub async fn a_deleted_account_leaves_nothing_open(fixture: &mut impl IdentityFi
     assert_eq!(fixture.active_tokens(login).await, Vec::<String>::new());
     let by_link = store.set_password_by_link(&hash("l1"), password("phc"), at(2)).await.expect("asked");
     assert_eq!(by_link, None);
-    assert_not_found(store.set_password(id, password("phc"), None, at(2)).await);
+    assert_not_found(store.set_password(id, None, password("phc"), None, at(2)).await);
     assert_not_found(store.open_session(super::sessions::new_session(id, "r3")).await);
     assert_not_found(store.set_suspended(id, false, at(2)).await);
     assert_not_found(store.delete_account(id, at(2)).await);

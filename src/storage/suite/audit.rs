@@ -69,7 +69,7 @@ pub async fn what_ended_is_told(fixture: &mut impl IdentityFixture) {
     assert!(!told(10).await.contains(&Ended::Account(eve)), "it goes on");
     let changed = PasswordHash("phc".into());
     let again = log_in(&*store, ada, "n1").await;
-    store.set_password(ada, changed, None, at(70)).await.expect("change");
+    store.set_password(ada, None, changed, None, at(70)).await.expect("change");
     assert_eq!(told(70).await, HashSet::from([Ended::Credential(Credential::Session(again))]));
 }
 

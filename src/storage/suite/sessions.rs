@@ -22,6 +22,7 @@ pub fn new_session(account: AccountId, secret: &str) -> NewSession {
     NewSession {
         id: SessionId::from_uuid(SystemIds.uuid()),
         account,
+        verified: None,
         refresh: token(secret),
         idle_expires_at: at(IDLE_MS),
         absolute_expires_at: at(ABSOLUTE_MS),
@@ -182,10 +183,10 @@ pub async fn changing_a_password_ends_the_other_logins(fixture: &mut impl Identi
     let ada = fixture.account("ada@example.org").await;
     let (mine, other) = (log_in(&*store, ada, "r1").await, log_in(&*store, ada, "o1").await);
     let password = || PasswordHash("phc".into());
-    store.set_password(ada, password(), Some(mine), at(1)).await.expect("change");
+    store.set_password(ada, None, password(), Some(mine), at(1)).await.expect("change");
     assert_over(fixture, other, &["o1"], 2).await;
     assert!(is_rotated(&rotate(&*store, "r1", "r2", 2).await), "who changed it stays");
-    store.set_password(ada, password(), None, at(3)).await.expect("change");
+    store.set_password(ada, None, password(), None, at(3)).await.expect("change");
     assert_over(fixture, mine, &["r1", "r2"], 4).await;
 }
 
