@@ -19,6 +19,9 @@ const OIDC: [(&str, &str); 3] = [
     ("OIDC__CLIENT_ID", "captions"),
     ("OIDC__CLIENT_SECRET", "Jz4mPq8RtVw2"),
 ];
+/// What is changed in a good configuration, the key that is wrong then, and a text that must not be printed.
+type Row = (Vec<(&'static str, &'static str)>, &'static str, &'static str);
+
 const SMTP: [(&str, &str); 2] =
     [("SMTP__URL", "smtps://captions:Kq7vTn3x@mail.example.org"), ("SMTP__FROM", "captions@example.org")];
 
@@ -83,7 +86,7 @@ fn each_defect_of_a_production_configuration_stops_the_start() {
     let with =
         |more: &[(&'static str, &'static str)], of: &[(&'static str, &'static str)]| [of, more].concat();
     // What is changed, the key that is named, what must not be printed.
-    let rows: Vec<(Vec<(&str, &str)>, &str, &str)> = vec![
+    let rows: Vec<Row> = vec![
         (vec![(JWT, "")], "auth.jwt_keys", KEY),
         (vec![(JWT, "k1:c2hvcnRzaG9ydHNob3J0LXNo")], "auth.jwt_keys", "c2hvcnRz"),
         (vec![(JWT, "TjZgXi4i2mpZ1f7Cxqv3oUAyOQlZVzA8Vq0cKpJtxqM=")], "auth.jwt_keys", "TjZgXi4i"),
