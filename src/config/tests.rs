@@ -48,7 +48,7 @@ fn defaults_are_valid_when_embedded_and_production_asks_for_its_secrets() {
     let production = [("SOTTOVOCE_MODE", "production"), ("XDG_DATA_HOME", "/srv")];
     let defects = Config::load_in(&Overrides::default(), &surroundings(&production)).expect_err("refused");
     let keys: Vec<_> = defects.iter().map(|defect| defect.key.as_str()).collect();
-    assert_eq!(keys, ["http.public_url", "http.allowed_origins", "auth.jwt_keys"]);
+    assert_eq!(keys, ["http.public_url", "http.allowed_origins", "http.trusted_proxies", "auth.jwt_keys"]);
 
     let config =
         Config::load_in(&Overrides::default(), &public(&[("XDG_DATA_HOME", "/srv")])).expect("valid");

@@ -75,7 +75,7 @@ async fn a_person_logs_in_and_is_the_same_one_the_next_time() {
     assert_eq!(account(&app, unverified).await.email, None, "nobody checked the address");
     let (_, events) = kept(&app).await;
     let count = |event: &str| events.iter().filter(|found| *found == event).count();
-    assert_eq!((count("registered"), count("login"), count("login_failed")), (3, 4, 0), "{events:?}");
+    assert_eq!((count("registered"), count("logged_in"), count("login_failed")), (3, 4, 0), "{events:?}");
     app.finish().await;
 }
 
