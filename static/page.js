@@ -40,7 +40,8 @@ async function use(name, secret, form) {
     });
     if (answer.ok) {
       form.hidden = true;
-      tell(door.done, false);
+      // 202: something is still to be done, and the answer says what.
+      tell(answer.status === 202 ? (await answer.json()).detail : door.done, false);
     } else {
       const problem = await answer.json();
       tell(problem.detail, true);
@@ -51,15 +52,26 @@ async function use(name, secret, form) {
   button.disabled = false;
 }
 
-const [name, secret] = location.hash.slice(1).split('=');
-if (Object.hasOwn(doors, name) && secret) {
+// What the open link is for, and its secret.
+let link = null;
+
+function open() {
+  const [name, secret] = location.hash.slice(1).split('=');
+  if (!Object.hasOwn(doors, name) || !secret) return;
   history.replaceState(null, '', location.pathname);
+  link = { name, secret };
+  tell('', false);
   document.querySelector('#intro').hidden = true;
-  const form = document.querySelector(`#${name}`);
-  form.hidden = false;
-  form.querySelector('input, button').focus();
+  for (const form of document.forms) form.hidden = form.id !== name;
+  document.querySelector(`#${name}`).querySelector('input, button').focus();
+}
+
+for (const form of document.forms) {
   form.addEventListener('submit', event => {
     event.preventDefault();
-    use(name, secret, form);
+    use(link.name, link.secret, form);
   });
 }
+// Another link that is opened in the same tab loads nothing anew.
+addEventListener('hashchange', open);
+open();
