@@ -11,6 +11,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
+mod tests;
+
 /// How far back each look goes: longer than a handshake that began before a revocation takes to enter the register, and
 /// than clocks of two nodes differ.
 const LOOK_BACK_MS: i64 = 60_000;
