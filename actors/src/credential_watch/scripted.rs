@@ -78,6 +78,7 @@ impl Identity for ScriptedIdentity {
     async fn set_password(
         &self,
         _id: AccountId,
+        _: Option<PasswordHash>,
         _password: PasswordHash,
         _keep: Option<SessionId>,
         _now: EpochMs,
