@@ -132,6 +132,16 @@ fn run(model: &Model, x: &Tensor<f32>) -> Vec<f32> {
     output.into_tensor::<f32>().expect("the output is f32").to_vec()
 }
 
+/// What the published file means, in plain arithmetic: to run it would not do, as its weights saturate on some CPUs.
+fn published_product(x: &[f32]) -> Vec<f32> {
+    let weight = published_weight();
+    let weight = |row: usize, column: usize| {
+        (f32::from(weight[row * COLUMNS + column]) - f32::from(ZERO_POINT)) * SCALE
+    };
+    let product = |x: &[f32], column: usize| (0..ROWS).map(|row| x[row] * weight(row, column)).sum();
+    x.chunks(ROWS).flat_map(|x| (0..COLUMNS).map(move |column| product(x, column))).collect()
+}
+
 /// The product rewritten: the weight read out of the `If` and recoded.
 fn rewritten(range: WeightRange) -> Vec<u8> {
     let source = SourceModel::parse("decoder", &merged_file()).expect("the file parses");
@@ -148,10 +158,15 @@ fn rewritten(range: WeightRange) -> Vec<u8> {
 #[test]
 fn a_weight_read_out_of_an_if_computes_what_the_published_one_does() {
     let x: Vec<f32> = numbers(7 * ROWS).iter().map(|number| number * 4.0 - 2.0).collect();
+    let expected = published_product(&x);
     let x = Tensor::from_data(&[7, ROWS], x);
-    let expected = run(&load(plain_file(), false), &x);
     let magnitude = expected.iter().map(|value| value.abs()).fold(0.0, f32::max);
-    for (range, tolerance) in [(WeightRange::Full, 0.01), (WeightRange::Reduced, 0.02)] {
+    let mut ranges = vec![(WeightRange::Reduced, 0.02)];
+    // Where the int8 product saturates the full range computes something else, and is not used.
+    if WeightRange::for_this_cpu() == WeightRange::Full {
+        ranges.push((WeightRange::Full, 0.01));
+    }
+    for (range, tolerance) in ranges {
         for prepack in [false, true] {
             let found = run(&load(rewritten(range), prepack), &x);
             assert_eq!(found.len(), expected.len());
