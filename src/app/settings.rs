@@ -191,7 +191,7 @@ pub(super) fn auth(config: &Config, bound: SocketAddr) -> AuthSettings {
         verify_email: auth.verify_email,
         password_min_chars: auth.password_min_chars,
         keys_per_account: auth.keys_per_account,
-        base_url: if public.is_empty() { format!("http://{bound}") } else { public.to_owned() },
+        base_url: config.http.base_url(bound),
         secure_cookies: config.mode == Mode::Production || public.starts_with("https://"),
     }
 }

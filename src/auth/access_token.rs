@@ -13,8 +13,6 @@ use uuid::Uuid;
 const ALGORITHM: Algorithm = Algorithm::HS256;
 /// Clocks of two nodes may differ by so much, in seconds.
 const LEEWAY_S: i64 = 5;
-/// Shortest key: what HS256 can use in full (RFC 7518 §3.2).
-pub const MIN_KEY_BYTES: usize = 32;
 
 /// What a token is for; each has an audience and a media type of its own, so that none passes for another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,6 +1,6 @@
 //! Who a request comes from, whatever it proved itself with.
 
-use sottovoce_actors::ports::identity::Credential;
+use sottovoce_actors::ports::identity::{Credential, TokenEpoch};
 use sottovoce_actors::ports::store::EpochMs;
 use sottovoce_protocol::ids::{AccountId, JobId, SessionId};
 use sottovoce_protocol::scope::Scopes;
@@ -12,6 +12,8 @@ pub struct SignedIn {
     pub session: SessionId,
     /// When a password was typed or a provider vouched.
     pub auth_time: EpochMs,
+    /// The account's epoch.
+    pub epoch: TokenEpoch,
 }
 
 /// An authenticated caller.

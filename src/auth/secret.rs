@@ -4,6 +4,7 @@
 use rand::TryRng;
 use rand::rngs::SysRng;
 use sha2::{Digest, Sha256};
+use sottovoce_actors::hex::hex;
 use sottovoce_actors::ports::identity::SecretHash;
 use std::fmt;
 use std::marker::PhantomData;
@@ -89,7 +90,7 @@ impl<K: SecretKind> Secret<K> {
 
     /// Returns what the index holds: the SHA-256 in hex. No salt or stretching: the secret is 256 random bits.
     pub fn hash(&self) -> SecretHash {
-        SecretHash(Sha256::digest(self.text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect())
+        SecretHash(hex(Sha256::digest(self.text.as_bytes())))
     }
 }
 

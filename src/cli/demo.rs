@@ -7,7 +7,6 @@ mod batch;
 
 use super::keys::{KeyWish, MadeKey, make_key};
 use super::listen_client::Listen;
-use super::operator::base_url;
 use super::screen::{Screen, Style};
 use super::transcribe::caption;
 use super::{Failure, FirstKey, first_key};
@@ -37,7 +36,7 @@ pub(super) async fn demo(mut config: Config) -> Result<(), Failure> {
     let index = storage::connect(&config.storage).await.map_err(Failure::of)?;
     let first = first_key(&*index.identity(), &SystemIds, &SystemClock).await.map_err(Failure::of)?;
 
-    let (told, base) = (Cell::new(false), base_url(&config));
+    let (told, base) = (Cell::new(false), config.http.base_url(&config.http.bind));
     let (tell_ready, ready) = oneshot::channel();
     let serving = crate::app::serve(config, move |address| {
         let _ = tell_ready.send(address);

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rand::TryRng;
 use rand::rngs::SysRng;
+use sottovoce_actors::hex::hex;
 use sottovoce_actors::ports::clock::Clock;
 use sottovoce_actors::ports::store::EpochMs;
 use sottovoce_actors::time::rfc3339;
@@ -40,7 +41,7 @@ fn new_key(now: EpochMs) -> std::io::Result<String> {
     let mut random = [0; KEY_BYTES + ID_BYTES];
     SysRng.try_fill_bytes(&mut random).map_err(std::io::Error::other)?;
     let (secret, id) = random.split_at(KEY_BYTES);
-    let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = hex(id);
     let day: String = rfc3339(now).chars().take_while(|c| *c != 'T').collect();
     Ok(format!("{day}-{id}:{}", STANDARD.encode(secret)))
 }

@@ -61,14 +61,6 @@ pub(super) fn usable_email(email: &str) -> Result<String, Failure> {
     })
 }
 
-/// Returns what links begin with: the public address, or the one that is listened on.
-pub(super) fn base_url(config: &Config) -> String {
-    match config.http.public_url.trim_end_matches('/') {
-        "" => format!("http://{}", config.http.bind),
-        url => url.to_owned(),
-    }
-}
-
 /// Makes a one-time link, stored hashed, and returns its secret.
 pub(super) async fn make_link(
     identity: &dyn Identity,
@@ -85,5 +77,5 @@ pub(super) async fn make_link(
 
 /// Returns the address that a person opens.
 pub(super) fn link(config: &Config, purpose: LinkPurpose, secret: &LinkSecret) -> String {
-    link_url(&base_url(config), purpose, secret)
+    link_url(&config.http.base_url(&config.http.bind), purpose, secret)
 }

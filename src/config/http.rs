@@ -31,6 +31,14 @@ pub struct HttpConfig {
 }
 
 impl HttpConfig {
+    /// Returns what links begin with, without a final slash: the public address, or the one that is listened on.
+    pub fn base_url(&self, listening: impl std::fmt::Display) -> String {
+        match self.public_url.trim_end_matches('/') {
+            "" => format!("http://{listening}"),
+            url => url.to_owned(),
+        }
+    }
+
     /// Returns the address to listen on.
     pub fn bind_address(&self) -> SocketAddr {
         self.bind

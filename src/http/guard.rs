@@ -176,7 +176,7 @@ async fn identify(state: &HttpState, credential: Option<&str>, now: EpochMs) -> 
                 account: owner.account,
                 credential: Credential::Session(session),
                 scopes: Scopes::all(),
-                signed_in: Some(SignedIn { session, auth_time: owner.auth_time }),
+                signed_in: Some(SignedIn { session, auth_time: owner.auth_time, epoch: owner.epoch }),
                 is_derived: false,
                 expires_at: Some(owner.expires_at),
                 only_job: None,

@@ -4,7 +4,6 @@
 pub mod artifacts;
 pub mod audit;
 pub mod auth;
-pub mod auth_oidc;
 pub mod body;
 pub mod credentials;
 pub mod cursor;

@@ -1,11 +1,11 @@
 //! The route table: the one list that registers handlers, and that tests compare with the OpenAPI document and the
 //! authorization matrix.
 
-use crate::http::auth::{login, logout, me, password, refresh, register, verify};
+use crate::http::auth::{login, logout, me, oidc, password, refresh, register, verify};
 use crate::http::credentials::{api_keys, grants, tickets};
 use crate::http::error::ApiError;
 use crate::http::state::HttpState;
-use crate::http::{artifacts, auth_oidc, headers, health, jobs, openapi, page, request_id, upload};
+use crate::http::{artifacts, headers, health, jobs, openapi, page, request_id, upload};
 use crate::ws::{listen, status};
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, Route, web};
@@ -108,13 +108,13 @@ pub const ENDPOINTS: &[Endpoint] = &[
         verb: Verb::Get,
         path: "/auth/oidc/login",
         access: Access::Open,
-        to: |route| route.to(auth_oidc::login),
+        to: |route| route.to(oidc::login),
     },
     Endpoint {
         verb: Verb::Get,
         path: "/auth/oidc/callback",
         access: Access::Open,
-        to: |route| route.to(auth_oidc::callback),
+        to: |route| route.to(oidc::callback),
     },
     Endpoint {
         verb: Verb::Post,

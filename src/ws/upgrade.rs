@@ -71,33 +71,35 @@ enum Offered {
     Nothing,
 }
 
+impl Offered {
+    /// Returns the subprotocol to answer: never the secret part.
+    const fn answer(&self) -> Option<&'static str> {
+        match self {
+            Self::Credential(scheme, _) => Some(scheme),
+            Self::Ticket(_) | Self::Plain => Some(SAAS_V1),
+            Self::Nothing => None,
+        }
+    }
+}
+
 /// Checks a request for an upgrade, in the order that tells a caller least: origin, credential, scope, form.
 ///
 /// # Errors
 /// `origin`, `unauthorized`, `ticket`, `scope`, `rate_limited`, `upgrade_required`, `bad_request`, or the index's.
 pub async fn admit(request: &HttpRequest, state: &HttpState, door: Door) -> Result<Admitted, ApiError> {
     let origin = allowed_origin(request, state)?;
-    let (caller, subprotocol) = match offered(request) {
-        _ if credential_of(request).is_some() => {
-            let credential = credential_of(request);
-            let caller = authenticate(state, credential.as_deref(), state.proxies.counted(request)).await?;
-            let subprotocol = match offered(request) {
-                Offered::Credential(scheme, _) => Some(scheme),
-                Offered::Ticket(_) | Offered::Plain => Some(SAAS_V1),
-                Offered::Nothing => None,
-            };
-            (caller, subprotocol)
+    let offered = offered(request);
+    let subprotocol = offered.answer();
+    let caller = match (credential_of(request), offered) {
+        (None, Offered::Ticket(ticket)) => {
+            with_ticket(request, state, door, origin.as_deref(), &ticket).await?
         }
-        Offered::Credential(scheme, credential) => {
-            let address = state.proxies.counted(request);
-            (authenticate(state, Some(&credential), address).await?, Some(scheme))
-        }
-        Offered::Ticket(ticket) => {
-            let caller = with_ticket(request, state, door, origin.as_deref(), &ticket).await?;
-            (caller, Some(SAAS_V1))
-        }
-        Offered::Plain | Offered::Nothing => {
-            (authenticate(state, None, state.proxies.counted(request)).await?, None)
+        (header, offered) => {
+            let credential = header.or(match offered {
+                Offered::Credential(_, credential) => Some(credential),
+                Offered::Ticket(_) | Offered::Plain | Offered::Nothing => None,
+            });
+            authenticate(state, credential.as_deref(), state.proxies.counted(request)).await?
         }
     };
     require(&caller, door.scope)?;

@@ -1,7 +1,7 @@
 //! Answers that carry tokens, and those that carry a sentence.
 
 use crate::auth::LoggedIn;
-use crate::http::auth::cookie;
+use crate::http::auth::cookie::REFRESH;
 use crate::http::error::ApiError;
 use crate::http::state::HttpState;
 use actix_web::HttpResponse;
@@ -17,8 +17,9 @@ pub fn tokens(
     login: LoggedIn,
 ) -> HttpResponse {
     let in_body = client == ClientKind::Native;
-    if !in_body && let Some(value) = cookie::keep(&state.auth, &login.refresh, login.refresh_ms) {
-        answer.insert_header((header::SET_COOKIE, value));
+    if !in_body {
+        let cookie = REFRESH.set(&state.auth, login.refresh.expose(), login.refresh_ms);
+        answer.insert_header((header::SET_COOKIE, cookie));
     }
     answer.json(Tokens {
         access_token: login.access_token,
@@ -30,18 +31,13 @@ pub fn tokens(
 
 /// Adds the removal of the cookie.
 pub fn without_cookie(state: &HttpState, mut answer: HttpResponseBuilder) -> HttpResponseBuilder {
-    if let Some(value) = cookie::remove(&state.auth) {
-        answer.insert_header((header::SET_COOKIE, value));
-    }
+    answer.insert_header((header::SET_COOKIE, REFRESH.remove(&state.auth)));
     answer
 }
 
 /// Adds the removal of the cookie to a refusal.
 pub fn refused_without_cookie(state: &HttpState, error: ApiError) -> ApiError {
-    match cookie::remove(&state.auth) {
-        Some(value) => error.with_header(header::SET_COOKIE, value),
-        None => error,
-    }
+    error.with_header(header::SET_COOKIE, REFRESH.remove(&state.auth))
 }
 
 /// Answers what goes on after the answer, with a sentence for people.

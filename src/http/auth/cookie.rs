@@ -1,7 +1,7 @@
-//! The cookie that holds a browser's refresh token, and what a request that uses it must show against forgery
+//! Our cookies, and what a request that uses the refresh token's must show against forgery
 //! (`X-Sottovoce-CSRF: 1`, which no form can send, and an allowed `Origin`).
 
-use crate::auth::{AuthSettings, RefreshSecret};
+use crate::auth::AuthSettings;
 use crate::http::error::ApiError;
 use crate::http::state::HttpState;
 use actix_web::HttpRequest;
@@ -11,38 +11,46 @@ use sottovoce_protocol::error_code::ErrorCode;
 /// A page adds this header, with the value 1, to requests that use the cookie.
 pub const CSRF_HEADER: HeaderName = HeaderName::from_static("x-sottovoce-csrf");
 
-/// `__Host-`: browsers take it from this very host over TLS only.
-const SECURE_NAME: &str = "__Host-sottovoce_rt";
-/// For plain HTTP on one's own machine.
-const PLAIN_NAME: &str = "sottovoce_rt";
-
-const fn name(settings: &AuthSettings) -> &'static str {
-    if settings.secure_cookies { SECURE_NAME } else { PLAIN_NAME }
+/// A cookie of ours. For TLS only, with the prefix `__Host-` (browsers take it from this very host alone), but on plain
+/// HTTP on one's own machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Cookie {
+    name: &'static str,
+    same_site: &'static str,
 }
 
-/// Returns the `Set-Cookie` that keeps a refresh token for so long.
-pub fn keep(settings: &AuthSettings, secret: &RefreshSecret, life_ms: i64) -> Option<HeaderValue> {
-    set(settings, secret.expose(), life_ms.max(0) / 1000)
-}
+/// The refresh token.
+pub const REFRESH: Cookie = Cookie { name: "sottovoce_rt", same_site: "Strict" };
+/// The browser's own secret of a login on its way: it must come back with a redirect from the provider.
+pub const LOGIN: Cookie = Cookie { name: "sottovoce_login", same_site: "Lax" };
 
-/// Returns the `Set-Cookie` that removes it.
-pub fn remove(settings: &AuthSettings) -> Option<HeaderValue> {
-    set(settings, "", 0)
-}
+impl Cookie {
+    fn name(self, settings: &AuthSettings) -> String {
+        if settings.secure_cookies { format!("__Host-{}", self.name) } else { self.name.to_owned() }
+    }
 
-fn set(settings: &AuthSettings, value: &str, max_age_s: i64) -> Option<HeaderValue> {
-    let secure = if settings.secure_cookies { "; Secure" } else { "" };
-    let name = name(settings);
-    let cookie = format!("{name}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Strict{secure}");
-    HeaderValue::from_str(&cookie).ok()
-}
+    /// Returns the `Set-Cookie` that keeps a secret of ours for so long.
+    pub fn set(self, settings: &AuthSettings, secret: &str, life_ms: i64) -> HeaderValue {
+        let secure = if settings.secure_cookies { "; Secure" } else { "" };
+        let (name, same_site, max_age_s) = (self.name(settings), self.same_site, life_ms.max(0) / 1000);
+        let cookie =
+            format!("{name}={secret}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite={same_site}{secure}");
+        HeaderValue::try_from(cookie).unwrap_or_else(|_| unreachable!("our secrets are letters and digits"))
+    }
 
-/// Returns the refresh token in a request's cookie.
-pub fn of(settings: &AuthSettings, request: &HttpRequest) -> Option<RefreshSecret> {
-    let headers = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
-    let mut pairs = headers.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let (_, value) = pairs.find(|(key, value)| *key == name(settings) && !value.is_empty())?;
-    Some(RefreshSecret::presented(value))
+    /// Returns the `Set-Cookie` that removes it.
+    pub fn remove(self, settings: &AuthSettings) -> HeaderValue {
+        self.set(settings, "", 0)
+    }
+
+    /// Returns what a request brings in it.
+    pub fn of<'a>(self, settings: &AuthSettings, request: &'a HttpRequest) -> Option<&'a str> {
+        let name = self.name(settings);
+        let headers = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
+        let mut pairs =
+            headers.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        pairs.find(|(key, value)| *key == name && !value.is_empty()).map(|(_, value)| value)
+    }
 }
 
 /// Checks that a request that uses the cookie comes from a page of ours.

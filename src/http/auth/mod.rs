@@ -7,6 +7,7 @@ mod counting;
 pub mod login;
 pub mod logout;
 pub mod me;
+pub mod oidc;
 pub mod password;
 mod presented;
 pub mod refresh;

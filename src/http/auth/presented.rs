@@ -29,7 +29,7 @@ pub fn presented(
         let secret = RefreshSecret::presented(&body.refresh_token.0);
         return Ok(Some(Presented { secret, by_cookie: false }));
     }
-    let Some(secret) = cookie::of(&state.auth, request) else { return Ok(None) };
+    let Some(secret) = cookie::REFRESH.of(&state.auth, request) else { return Ok(None) };
     cookie::require_own_page(state, request)?;
-    Ok(Some(Presented { secret, by_cookie: true }))
+    Ok(Some(Presented { secret: RefreshSecret::presented(secret), by_cookie: true }))
 }

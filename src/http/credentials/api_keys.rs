@@ -1,7 +1,6 @@
 //! `/auth/api-keys`: a person's keys. A key can neither make nor see keys.
 
-use crate::auth::ApiKeySecret;
-use crate::http::credentials::no_random;
+use crate::auth::{ApiKeySecret, FlowError};
 use crate::http::error::ApiError;
 use crate::http::guard::Person;
 use crate::http::state::HttpState;
@@ -42,7 +41,7 @@ pub async fn create(
     // A key outlives the login it is made with: an old or stolen access token must not be made lasting.
     state.flows.require_recent(&person.signed_in)?;
     let now = state.clock.now();
-    let secret = ApiKeySecret::generate().map_err(|error| no_random(&error))?;
+    let secret = ApiKeySecret::generate().map_err(FlowError::from)?;
     let key = ApiKey {
         id: ApiKeyId::from_uuid(state.ids.uuid()),
         name,

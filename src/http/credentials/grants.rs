@@ -37,12 +37,12 @@ pub async fn grant(
         return Err(ApiError::bad_request(format!("`ttl_seconds` must be 1 to {MAX_TTL_S}")));
     }
     let now = state.clock.now();
-    let (behind, epoch) = match caller.credential {
-        Credential::Key(key) => (Behind::Key(key), TokenEpoch(0)),
-        Credential::Session(session) => {
-            (Behind::Session(session), state.identity.session(session, now).await?.epoch)
-        }
+    let behind = match caller.credential {
+        Credential::Key(key) => Behind::Key(key),
+        Credential::Session(session) => Behind::Session(session),
     };
+    // A key has none; what is made from it ends with the key.
+    let epoch = caller.signed_in.map_or(TokenEpoch(0), |signed_in| signed_in.epoch);
     let token = Token {
         token_use: TokenUse::Listen,
         account: caller.account,

@@ -1,8 +1,7 @@
 //! `POST /auth/ws-tickets`: one-time tickets, because a browser can send no header with a socket.
 
-use crate::auth::TicketSecret;
+use crate::auth::{FlowError, TicketSecret};
 use crate::http::body;
-use crate::http::credentials::no_random;
 use crate::http::error::ApiError;
 use crate::http::guard::{Anyone, require};
 use crate::http::state::HttpState;
@@ -51,7 +50,7 @@ pub async fn create(
             })?)
         }
     };
-    let secret = TicketSecret::generate().map_err(|error| no_random(&error))?;
+    let secret = TicketSecret::generate().map_err(FlowError::from)?;
     state
         .identity
         .add_ticket(NewTicket {

@@ -2,9 +2,9 @@
 //! logged once and told to nobody.
 
 use crate::auth::oidc::{Callback, LoginSecrets, OidcError, OidcLogin, checked_return_to};
-use crate::auth::{LoginSecret, RegistrationPolicy};
+use crate::auth::{FlowError, LoginSecret, RegistrationPolicy};
 use crate::http::audit;
-use crate::http::auth::cookie as refresh_cookie;
+use crate::http::auth::cookie::{LOGIN, REFRESH};
 use crate::http::error::ApiError;
 use crate::http::limits::Rate;
 use crate::http::state::HttpState;
@@ -15,8 +15,6 @@ use sottovoce_actors::ports::identity::{Arrived, LoginState, OidcArrival};
 use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::ids::AccountId;
 
-/// The browser's secret of a login on its way.
-const LOGIN_COOKIE: &str = "sottovoce_login";
 /// What of a provider's own error code is logged.
 const MAX_TOLD_CHARS: usize = 64;
 
@@ -50,7 +48,7 @@ pub async fn login(
     let return_to = checked_return_to(return_to).ok_or_else(|| {
         ApiError::new(ErrorCode::BadReturnTo, "`return_to` must be a path of this server, such as `/app`")
     })?;
-    let secrets = LoginSecrets::generate().map_err(|error| no_random(&error))?;
+    let secrets = LoginSecrets::generate().map_err(FlowError::from)?;
     let url = oidc.authorize_url(&secrets, now).await.map_err(refusal)?;
     state
         .identity
@@ -63,7 +61,7 @@ pub async fn login(
             expires_at: now.plus_ms(oidc.login_ms()),
         })
         .await?;
-    let cookie = set_cookie(&state, LOGIN_COOKIE, secrets.browser.expose(), "Lax", oidc.login_ms())?;
+    let cookie = LOGIN.set(&state.auth, secrets.browser.expose(), oidc.login_ms());
     Ok(HttpResponse::Found()
         .insert_header((header::LOCATION, url))
         .insert_header((header::SET_COOKIE, cookie))
@@ -77,7 +75,7 @@ pub async fn callback(request: HttpRequest, state: web::Data<HttpState>) -> Resu
     match complete(&state, &request, oidc).await {
         Ok((account, return_to)) => {
             let refresh = finish_login(&state, &request, account).await?;
-            let spent = set_cookie(&state, LOGIN_COOKIE, "", "Lax", 0)?;
+            let spent = LOGIN.remove(&state.auth);
             Ok(HttpResponse::Found()
                 .insert_header((header::LOCATION, return_to))
                 .append_header((header::SET_COOKIE, refresh))
@@ -104,7 +102,8 @@ async fn complete(
     let now = state.clock.now();
     let named = query.state.as_deref().filter(|text| LoginSecret::looks_like(text));
     let named = named.ok_or_else(|| failed("the callback has no state of ours"))?;
-    let browser = cookie(request, &cookie_name(state, LOGIN_COOKIE))
+    let browser = LOGIN
+        .of(&state.auth, request)
         .filter(|text| LoginSecret::looks_like(text))
         .ok_or_else(|| failed("the browser has no login on its way"))?;
     let hashes = (LoginSecret::presented(named).hash(), LoginSecret::presented(browser).hash());
@@ -155,7 +154,7 @@ async fn finish_login(
 ) -> Result<HeaderValue, ApiError> {
     let login = state.flows.begin(account, None).await?;
     audit::record(state, request, Some(account), "logged_in", "oidc").await;
-    refresh_cookie::keep(&state.auth, &login.refresh, login.refresh_ms).ok_or_else(unfit_cookie)
+    Ok(REFRESH.set(&state.auth, login.refresh.expose(), login.refresh_ms))
 }
 
 fn configured(state: &HttpState) -> Result<&OidcLogin, ApiError> {
@@ -176,40 +175,4 @@ fn refusal(error: OidcError) -> ApiError {
             ApiError::new(ErrorCode::IdpUnavailable, "the identity provider does not answer; try again")
         }
     }
-}
-
-fn no_random(error: &std::io::Error) -> ApiError {
-    tracing::error!(%error, "the system gives no random numbers");
-    ApiError::new(ErrorCode::Internal, "the server failed; try again later")
-}
-
-fn cookie_name(state: &HttpState, name: &str) -> String {
-    if state.auth.secure_cookies { format!("__Host-{name}") } else { name.to_owned() }
-}
-
-/// Returns the header that sets a cookie for so long; for 0 ms, that deletes it.
-fn set_cookie(
-    state: &HttpState,
-    name: &str,
-    value: &str,
-    same_site: &str,
-    max_age_ms: i64,
-) -> Result<HeaderValue, ApiError> {
-    let secure = if state.auth.secure_cookies { "; Secure" } else { "" };
-    let name = cookie_name(state, name);
-    let max_age_s = max_age_ms / 1000;
-    let text = format!("{name}={value}; Path=/; HttpOnly{secure}; SameSite={same_site}; Max-Age={max_age_s}");
-    HeaderValue::from_str(&text).map_err(|_| unfit_cookie())
-}
-
-fn unfit_cookie() -> ApiError {
-    tracing::error!("a cookie holds what no header can");
-    ApiError::new(ErrorCode::Internal, "the server failed; try again later")
-}
-
-/// Returns a cookie of the request.
-fn cookie<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
-    let headers = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
-    let mut pairs = headers.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(found, _)| *found == name).map(|(_, value)| value)
 }
