@@ -3,7 +3,6 @@
 //! One graph serves the first call (empty cache) and all later ones; it accepts several tokens at once under a causal
 //! mask, which is what drafts need. Cross-attention queries are outputs, for word times.
 
-use super::ConvertError;
 use super::attention::queries_keys_values;
 use super::graph::{ABSENT, GraphBuilder, int};
 use super::int8::Int8Matrix;
@@ -12,6 +11,7 @@ use super::moonshine::{
     present_key, present_value, rotary_tables,
 };
 use super::source::SourceModel;
+use super::{ConvertError, WeightRange};
 use rten_onnx::onnx::DataType;
 
 /// Positions the rotary tables reach: 6 tokens a second of the longest unit is 181.
@@ -21,15 +21,19 @@ const MAX_TOKENS: usize = 512;
 const EMBEDDING: &str = "model.decoder.embed_tokens.weight_merged_0";
 
 /// Returns the decoder graph as an ONNX file.
-pub(super) fn build(source: &SourceModel, geometry: &Geometry, limit: u8) -> Result<Vec<u8>, ConvertError> {
+pub(super) fn build(
+    source: &SourceModel,
+    geometry: &Geometry,
+    range: WeightRange,
+) -> Result<Vec<u8>, ConvertError> {
     let mut graph = GraphBuilder::default();
     let tokens = graph.input(TOKENS, DataType::INT64, &[None]);
     let positions = graph.input(POSITIONS, DataType::INT64, &[Some(1), None]);
-    let embedding = embedding(&mut graph, source, geometry, limit)?;
+    let embedding = embedding(&mut graph, source, geometry, range)?;
     let (cos, sin) = rotation(&mut graph, source, &positions)?;
     let mut state = embed(&mut graph, &embedding, &tokens);
     for layer in 0..geometry.decoder_layers {
-        state = block(&mut graph, source, geometry, limit, layer, &state, (&cos, &sin))?;
+        state = block(&mut graph, source, geometry, range, layer, &state, (&cos, &sin))?;
     }
     let state = graph.layer_norm(&state, &source.floats("model.decoder.norm.weight")?);
     let state = graph.quantise(&state);
@@ -50,7 +54,7 @@ fn embedding(
     graph: &mut GraphBuilder,
     source: &SourceModel,
     geometry: &Geometry,
-    limit: u8,
+    range: WeightRange,
 ) -> Result<Embedding, ConvertError> {
     let (hidden, vocabulary) = (geometry.hidden(), geometry.vocabulary);
     let values = source.bytes(&format!("{EMBEDDING}_quantized"))?;
@@ -67,7 +71,7 @@ fn embedding(
         vocabulary,
         |row, column| values[column * hidden + row] - zero_point,
         scale,
-        limit,
+        range,
     );
     Ok(Embedding {
         weight: graph.int8(&[hidden, vocabulary], &matrix.values),
@@ -106,13 +110,13 @@ fn block(
     graph: &mut GraphBuilder,
     source: &SourceModel,
     geometry: &Geometry,
-    limit: u8,
+    range: WeightRange,
     layer: usize,
     state: &str,
     rotation: (&str, &str),
 ) -> Result<String, ConvertError> {
     let matrix =
-        |part: &str| source.matrix(&format!("/model/decoder/layers.{layer}/{part}/MatMul_quant"), limit);
+        |part: &str| source.matrix(&format!("/model/decoder/layers.{layer}/{part}/MatMul_quant"), range);
     let floats = |part: &str| source.floats(&format!("model.decoder.layers.{layer}.{part}"));
     let norm = floats("input_layernorm.weight")?;
     let projections = [matrix("self_attn/q_proj")?, matrix("self_attn/k_proj")?, matrix("self_attn/v_proj")?];

@@ -3,6 +3,7 @@
 //! The last step, the projection to cross-attention keys and values, comes from the decoder file: it is done once per
 //! utterance, so it belongs here and the decoder needs no first-pass variant.
 
+use super::WeightRange;
 use super::attention::queries_keys_values;
 use super::graph::{GraphBuilder, float, int, ints};
 use super::int8::Int8Matrix;
@@ -19,17 +20,17 @@ pub(super) fn build(
     encoder: &SourceModel,
     decoder: &SourceModel,
     geometry: &Geometry,
-    limit: u8,
+    range: WeightRange,
 ) -> Result<Vec<u8>, ConvertError> {
     let mut graph = GraphBuilder::default();
     let audio = graph.input(AUDIO, DataType::FLOAT, &[Some(1), None]);
     let mut state = stem(&mut graph, encoder, &audio)?;
     let (cos, sin) = rotation(&mut graph, encoder, &state)?;
     for layer in 0..geometry.encoder_layers {
-        state = block(&mut graph, encoder, geometry, limit, layer, &state, (&cos, &sin))?;
+        state = block(&mut graph, encoder, geometry, range, layer, &state, (&cos, &sin))?;
     }
     let state = graph.layer_norm(&state, &encoder.floats("layer_norm.weight")?);
-    memory(&mut graph, decoder, geometry, limit, &state)?;
+    memory(&mut graph, decoder, geometry, range, &state)?;
     graph.finish()
 }
 
@@ -120,12 +121,12 @@ fn block(
     graph: &mut GraphBuilder,
     source: &SourceModel,
     geometry: &Geometry,
-    limit: u8,
+    range: WeightRange,
     layer: usize,
     state: &str,
     rotation: (&str, &str),
 ) -> Result<String, ConvertError> {
-    let matrix = |part: &str| source.matrix(&format!("/layers.{layer}/{part}/MatMul_quant"), limit);
+    let matrix = |part: &str| source.matrix(&format!("/layers.{layer}/{part}/MatMul_quant"), range);
     let floats = |part: &str| source.floats(&format!("layers.{layer}.{part}"));
     let norm = floats("input_layernorm.weight")?;
     let projections = [matrix("self_attn/q_proj")?, matrix("self_attn/k_proj")?, matrix("self_attn/v_proj")?];
@@ -153,7 +154,7 @@ fn memory(
     graph: &mut GraphBuilder,
     decoder: &SourceModel,
     geometry: &Geometry,
-    limit: u8,
+    range: WeightRange,
     state: &str,
 ) -> Result<(), ConvertError> {
     let mut parts = Vec::new();
@@ -161,7 +162,7 @@ fn memory(
     for layer in 0..geometry.decoder_layers {
         for (part, name) in [("k_proj", memory_key(layer)), ("v_proj", memory_value(layer))] {
             let node = format!("/model/decoder/layers.{layer}/encoder_attn/{part}/MatMul_quant");
-            parts.push(decoder.matrix(&node, limit)?);
+            parts.push(decoder.matrix(&node, range)?);
             names.push(name);
         }
     }

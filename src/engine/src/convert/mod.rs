@@ -30,36 +30,30 @@ pub(crate) const AUDIO: &str = "audio";
 /// Changes when the written graphs change, so that older conversions are not taken for new ones.
 pub const CONVERTER_VERSION: u32 = 2;
 
-/// How many bits of an int8 weight are used.
+/// How much of int8 the weights use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum WeightRange {
     /// −127..127: exact wherever the CPU sums products in 32 bits.
     Full,
-    /// −63..63: for CPUs whose int8 product adds two products in 16 bits and would saturate (x86 without VNNI).
-    Reduced,
+    /// As much as lets the products of two rows that follow each other be summed in 16 bits: for CPUs whose int8 product
+    /// does that and would saturate (x86 without VNNI: `vpmaddubsw` adds the rows 2i and 2i + 1).
+    Paired,
 }
 
 impl WeightRange {
     /// Returns the range that this CPU's int8 kernel needs.
     pub fn for_this_cpu() -> Self {
         if rten_gemm::GemmExecutor::<u8, i8, i32>::default().may_saturate() {
-            Self::Reduced
+            Self::Paired
         } else {
             Self::Full
-        }
-    }
-
-    fn limit(self) -> u8 {
-        match self {
-            Self::Full => 127,
-            Self::Reduced => 63,
         }
     }
 
     fn suffix(self) -> &'static str {
         match self {
             Self::Full => "",
-            Self::Reduced => "-7bit",
+            Self::Paired => "-paired",
         }
     }
 }
@@ -106,8 +100,8 @@ pub(crate) fn convert(encoder: &[u8], decoder: &[u8], range: WeightRange) -> Res
     let decoder = source::SourceModel::parse("decoder", decoder)?;
     let geometry = Geometry::of(&encoder, &decoder)?;
     Ok(Converted {
-        encoder: encoder::build(&encoder, &decoder, &geometry, range.limit())?,
-        decoder: decoder::build(&decoder, &geometry, range.limit())?,
+        encoder: encoder::build(&encoder, &decoder, &geometry, range)?,
+        decoder: decoder::build(&decoder, &geometry, range)?,
         geometry,
     })
 }

@@ -2,8 +2,8 @@
 //!
 //! Knows nothing of what is built from them, and never writes.
 
-use super::ConvertError;
 use super::int8::Int8Matrix;
+use super::{ConvertError, WeightRange};
 use rten_onnx::onnx::{DataType, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use std::collections::HashMap;
 
@@ -137,8 +137,8 @@ impl SourceModel {
 
     /// Returns the weight of the named `MatMulInteger`, recoded to symmetric int8 per output column.
     ///
-    /// `limit` is the largest magnitude of a recoded weight.
-    pub(super) fn matrix(&self, node: &str, limit: u8) -> Result<Int8Matrix, ConvertError> {
+    /// `range` says how much of int8 it uses.
+    pub(super) fn matrix(&self, node: &str, range: WeightRange) -> Result<Int8Matrix, ConvertError> {
         let weight = self.node_input(node, 1)?;
         let zero_point = self.bytes(self.node_input(node, 3)?)?;
         let scale = self.float(&weight.replace("_quantized", "_scale"))?;
@@ -155,7 +155,7 @@ impl SourceModel {
             columns,
             |row, column| values[row * columns + column] - zero_point,
             scale,
-            limit,
+            range,
         ))
     }
 }

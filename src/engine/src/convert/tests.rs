@@ -145,7 +145,7 @@ fn published_product(x: &[f32]) -> Vec<f32> {
 /// The product rewritten: the weight read out of the `If` and recoded.
 fn rewritten(range: WeightRange) -> Vec<u8> {
     let source = SourceModel::parse("decoder", &merged_file()).expect("the file parses");
-    let matrix = source.matrix("fc/MatMul_quant", range.limit()).expect("the weight is found in the branch");
+    let matrix = source.matrix("fc/MatMul_quant", range).expect("the weight is found in the branch");
     let mut graph = GraphBuilder::default();
     let x = graph.input("x", DataType::FLOAT, &[None, Some(ROWS)]);
     let x = graph.quantise(&x);
@@ -161,7 +161,7 @@ fn a_weight_read_out_of_an_if_computes_what_the_published_one_does() {
     let expected = published_product(&x);
     let x = Tensor::from_data(&[7, ROWS], x);
     let magnitude = expected.iter().map(|value| value.abs()).fold(0.0, f32::max);
-    let mut ranges = vec![(WeightRange::Reduced, 0.02)];
+    let mut ranges = vec![(WeightRange::Paired, 0.02)];
     // Where the int8 product saturates the full range computes something else, and is not used.
     if WeightRange::for_this_cpu() == WeightRange::Full {
         ranges.push((WeightRange::Full, 0.01));
