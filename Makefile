@@ -39,7 +39,7 @@ run: setup
 	$(SOTTOVOCE) demo $(ARGS)
 
 setup-test: setup $(TOOLS)/nextest.stamp $(TOOLS)/deepgram-4/pinned.txt $(TOOLS)/deepgram-7/pinned.txt \
-    $(TOOLS)/schemathesis/pinned.txt $(TOOLS)/aiosmtpd/pinned.txt $(TOOLS)/providers/pinned.json postgres browser
+    $(TOOLS)/schemathesis/pinned.txt $(TOOLS)/aiosmtpd/pinned.txt $(TOOLS)/standardwebhooks/pinned.txt $(TOOLS)/providers/pinned.json postgres browser
 	$(SOTTOVOCE) models pull test-speech
 
 $(TOOLS)/nextest.stamp:

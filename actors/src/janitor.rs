@@ -1,5 +1,5 @@
-//! Deletes what nobody needs: objects the index gave to the garbage, orphans of a crash, events of jobs that ended long
-//! ago. Never deletes an object that a row names.
+//! Deletes what nobody needs: jobs older than the operator keeps them, objects the index gave to the garbage, orphans of a
+//! crash, events of jobs that ended long ago. Never deletes an object that a row names.
 
 use crate::ports::clock::Clock;
 use crate::ports::files::{FileError, FileStore};
@@ -29,6 +29,10 @@ pub struct JanitorConfig {
     pub events_every: Duration,
     /// How long the events of a job are kept after its end.
     pub events_kept: Duration,
+    /// How often old jobs are looked for.
+    pub jobs_every: Duration,
+    /// How long a job is kept after its end; `None`: until its owner deletes it.
+    pub jobs_kept: Option<Duration>,
 }
 
 /// Why a sweep stopped.
@@ -91,6 +95,18 @@ pub async fn forget_events(store: &dyn Store, before: EpochMs) -> Result<u64, Sw
         forgotten += page;
         if page < u64::from(PAGE) {
             return Ok(forgotten);
+        }
+    }
+}
+
+/// Deletes jobs that ended before `before`, a page at a time so that no transaction is long; returns how many.
+pub async fn expire_jobs(store: &dyn Store, before: EpochMs, now: EpochMs) -> Result<u64, SweepError> {
+    let mut expired = 0;
+    loop {
+        let page = store.expire_jobs(before, now, PAGE).await?.len();
+        expired += page as u64;
+        if page < PAGE as usize {
+            return Ok(expired);
         }
     }
 }
@@ -171,13 +187,26 @@ impl Janitor {
     }
 
     fn events(&mut self, ctx: &mut Context<Self>) {
-        let kept_ms = i64::try_from(self.config.events_kept.as_millis()).unwrap_or(i64::MAX);
-        let (store, before) = (self.store.clone(), EpochMs(self.clock.now().0.saturating_sub(kept_ms)));
+        let (store, before) = (self.store.clone(), self.ago(self.config.events_kept));
         let forgetting = async move { forget_events(&*store, before).await };
         ctx.spawn(forgetting.into_actor(self).map(|forgotten, actor, ctx| {
             log("events", forgotten);
             ctx.run_later(actor.config.events_every, Self::events);
         }));
+    }
+
+    fn jobs(&mut self, ctx: &mut Context<Self>) {
+        let Some(kept) = self.config.jobs_kept else { return };
+        let (store, before, now) = (self.store.clone(), self.ago(kept), self.clock.now());
+        let expiring = async move { expire_jobs(&*store, before, now).await };
+        ctx.spawn(expiring.into_actor(self).map(|expired, actor, ctx| {
+            log("jobs", expired);
+            ctx.run_later(actor.config.jobs_every, Self::jobs);
+        }));
+    }
+
+    fn ago(&self, age: Duration) -> EpochMs {
+        EpochMs(self.clock.now().0.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)))
     }
 
     fn orphans(&mut self, ctx: &mut Context<Self>) {
@@ -207,6 +236,7 @@ impl Actor for Janitor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        self.jobs(ctx);
         self.garbage(ctx);
         self.orphans(ctx);
         self.events(ctx);
@@ -225,8 +255,12 @@ impl Handler<StopCleaning> for Janitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ports::clock::Ids;
     use crate::ports::store::EpochMs;
-    use crate::testkit::{ManualClock, MemoryFiles, MemoryStore};
+    use crate::ports::store::{Finish, NewStream};
+    use crate::testkit::{ManualClock, MemoryFiles, MemoryStore, SeededIds};
+    use sottovoce_protocol::ids::{AccountId, JobId, NodeId};
+    use sottovoce_protocol::jobs::{JobParams, JobType};
 
     const GRACE: Duration = Duration::from_secs(3_600);
 
@@ -252,6 +286,32 @@ mod tests {
         clock.advance_ms(10);
         assert_eq!(delete_garbage(&store, &files, &clock).await.unwrap(), 1);
         assert_eq!((files.names(), store.all_garbage()), (vec![], vec![]));
+    }
+
+    #[actix::test]
+    async fn old_jobs_go_and_younger_ones_stay() {
+        let (store, _, clock) = world(&[]);
+        let ids = SeededIds::new(7);
+        let account = AccountId::from_uuid(ids.uuid());
+        store.add_account(account);
+        let mut ended = Vec::new();
+        for _ in 0..PAGE + 5 {
+            let id = JobId::from_uuid(ids.uuid());
+            let (log, params) = (object(&id.to_string()), JobParams::of(JobType::Stream));
+            let (node, now) = (NodeId::from_uuid(ids.uuid()), clock.now());
+            let stream = NewStream { id, account, params, log, node, lease_until: now.plus_ms(9), now };
+            let (job, lease) = store.open_stream(stream).await.unwrap();
+            store.finish(lease, Finish { artifacts: vec![], duration_ms: 1, now }).await.unwrap();
+            ended.push(job.id);
+            clock.advance_ms(1);
+        }
+        let expired = expire_jobs(&store, clock.now().plus_ms(-1), clock.now()).await.unwrap();
+        assert_eq!(expired, u64::from(PAGE) + 4);
+        let newest = ended.pop().unwrap();
+        store.job(account, newest).await.unwrap();
+        for gone in ended {
+            assert!(matches!(store.job(account, gone).await, Err(StoreError::NotFound)));
+        }
     }
 
     #[actix::test]

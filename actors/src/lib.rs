@@ -2,6 +2,7 @@
 //!
 //! This crate must never import actix-web, sqlx, redis or a model runtime.
 
+pub mod callbacks;
 pub mod credential_watch;
 pub mod dispatcher;
 pub mod engine_pool;

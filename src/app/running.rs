@@ -3,6 +3,7 @@
 use crate::app::{Ports, PortsError, secrets, settings};
 use crate::auth::oidc::OidcSetupError;
 use crate::auth::{Flows, PasswordError, Passwords};
+use crate::callbacks::HttpCallbackSender;
 use crate::config::{Config, Mode};
 use crate::http::routes;
 use crate::http::state::HttpState;
@@ -14,6 +15,7 @@ use crate::ws::status::StatusState;
 use actix::prelude::*;
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpResponse, HttpServer, web};
+use sottovoce_actors::callbacks::{CallbackPorts, Callbacks, StopCalling};
 use sottovoce_actors::credential_watch::{CredentialWatch, StopWatching, WatchPorts};
 use sottovoce_actors::dispatcher::{self, Dispatcher, JobHint};
 use sottovoce_actors::engine_pool::EnginePool;
@@ -80,6 +82,7 @@ pub struct Running {
     dispatcher: Tell<dispatcher::Drain>,
     janitor: Tell<StopCleaning>,
     watch: Tell<StopWatching>,
+    callbacks: Option<Tell<StopCalling>>,
     arbiters: Vec<Arbiter>,
     pool: Arc<EnginePool>,
     ports: Ports,
@@ -118,9 +121,11 @@ impl Running {
 
         let jobs = Arbiter::new();
         let dispatcher = start_dispatcher(config, &ports, node, pool.clone(), &jobs);
-        let janitor = start_janitor(&ports, &jobs);
+        let janitor = start_janitor(config, &ports, &jobs);
         let sockets = vec![live_sessions.clone(), status_sessions.clone()];
         let watch = start_watch(config, &ports, sockets, &jobs);
+
+        let callbacks = start_callbacks(config, &ports, &jobs)?;
 
         let (listener, address) = listen(config.http.bind_address(), "http.bind")?;
         let http = http_state(config, &ports, address, draining.clone(), Tell::to(dispatcher.clone()))?;
@@ -162,6 +167,7 @@ impl Running {
             dispatcher: Tell::to(dispatcher),
             janitor: Tell::to(janitor),
             watch: Tell::to(watch),
+            callbacks: callbacks.map(Tell::to),
             arbiters: vec![jobs],
             pool,
             ports,
@@ -233,6 +239,9 @@ impl Running {
         // Lost messages are made up for at the next start.
         let _ = self.janitor.tell(StopCleaning);
         let _ = self.watch.tell(StopWatching);
+        if let Some(callbacks) = &self.callbacks {
+            let _ = callbacks.tell(StopCalling);
+        }
         for server in &self.servers {
             server.stop(true).await;
         }
@@ -282,11 +291,35 @@ fn start_dispatcher(
     })
 }
 
-fn start_janitor(ports: &Ports, arbiter: &Arbiter) -> Addr<Janitor> {
+fn start_janitor(config: &Config, ports: &Ports, arbiter: &Arbiter) -> Addr<Janitor> {
     let (store, files, clock) = (ports.index.store(), ports.files.clone(), ports.clock.clone());
+    let janitor = settings::janitor(config);
     Janitor::start_in_arbiter(&arbiter.handle(), move |_| {
-        Janitor::new(store, files, clock, settings::JANITOR, guard("janitor"))
+        Janitor::new(store, files, clock, janitor, guard("janitor"))
     })
+}
+
+/// None where the operator allows no address.
+fn start_callbacks(
+    config: &Config,
+    ports: &Ports,
+    arbiter: &Arbiter,
+) -> Result<Option<Addr<Callbacks>>, StartError> {
+    let policy = Arc::new(settings::callback_policy(config));
+    if !policy.is_on() {
+        return Ok(None);
+    }
+    let config = settings::callbacks(config);
+    let sender = HttpCallbackSender::new(policy, config.timeout)
+        .map_err(|error| StartError::System(std::io::Error::other(error)))?;
+    let ports = CallbackPorts {
+        queue: ports.index.callbacks(),
+        sender: Arc::new(sender),
+        clock: ports.clock.clone(),
+        ids: ports.ids.clone(),
+    };
+    let start = move |_: &mut Context<Callbacks>| Callbacks::new(ports, config, guard("callbacks"));
+    Ok(Some(Callbacks::start_in_arbiter(&arbiter.handle(), start)))
 }
 
 fn start_watch(
@@ -343,6 +376,8 @@ fn http_state(
         auth,
         flows,
         oidc: settings::oidc(config)?.map(Arc::new),
+        callbacks: ports.index.callbacks(),
+        callback_policy: Arc::new(settings::callback_policy(config)),
         files: ports.files.clone(),
         bus: ports.bus.clone(),
         media: ports.media.clone(),

@@ -3,12 +3,14 @@
 use crate::app::ServeError;
 use crate::auth::oidc::{OidcLogin, OidcSettings, OidcSetupError};
 use crate::auth::{AuthSettings, HashCost, RegistrationPolicy};
+use crate::callbacks::CallbackPolicy;
 use crate::config::{Config, Mode, Registration};
 use crate::http::limits::{RateLimiter, RateLimits};
 use crate::http::origin::Origins;
 use crate::http::proxies::TrustedProxies;
 use crate::http::state::HttpLimits;
 use crate::http::upload::UploadPlaces;
+use sottovoce_actors::callbacks::CallbackConfig;
 use sottovoce_actors::credential_watch::WatchConfig;
 use sottovoce_actors::dispatcher::DispatcherConfig;
 use sottovoce_actors::engine_pool::{AdmissionConfig, PoolConfig};
@@ -130,14 +132,16 @@ pub(super) fn status(config: &Config) -> StatusConfig {
 }
 
 pub(super) fn dispatcher(config: &Config, node: NodeId, lone_node: bool) -> DispatcherConfig {
+    let concurrency = match config.jobs.concurrency {
+        0 => config.engine.worker_count(),
+        jobs => jobs,
+    };
     DispatcherConfig {
         node,
         lone_node,
-        concurrency: if config.jobs.concurrency == 0 {
-            config.engine.worker_count()
-        } else {
-            config.jobs.concurrency
-        },
+        concurrency,
+        // Work of the engine is shared out by pieces, so a job more costs the others their share and no more.
+        guests: concurrency,
         poll_every: ms(config.jobs.poll_ms),
         sweep_every: ms(config.jobs.lease_ms / 2),
         sweep_limit: 100,
@@ -162,13 +166,31 @@ pub(super) fn job(config: &Config) -> JobConfig {
     }
 }
 
-pub(super) const JANITOR: JanitorConfig = JanitorConfig {
-    garbage_every: Duration::from_secs(10),
-    orphans_every: Duration::from_secs(3600),
-    orphan_grace: Duration::from_secs(24 * 3600),
-    events_every: Duration::from_secs(3600),
-    events_kept: Duration::from_secs(7 * 24 * 3600),
-};
+pub(super) fn callback_policy(config: &Config) -> CallbackPolicy {
+    CallbackPolicy::new(&config.callbacks.allowed_origins, config.callbacks.allow_private)
+}
+
+pub(super) fn callbacks(config: &Config) -> CallbackConfig {
+    let callbacks = &config.callbacks;
+    CallbackConfig {
+        poll_every: ms(callbacks.poll_ms),
+        timeout: ms(callbacks.timeout_ms),
+        max_attempts: callbacks.max_attempts,
+        backoff: Backoff { first: ms(callbacks.backoff_first_ms), most: ms(callbacks.backoff_most_ms) },
+    }
+}
+
+pub(super) fn janitor(config: &Config) -> JanitorConfig {
+    JanitorConfig {
+        garbage_every: Duration::from_secs(10),
+        orphans_every: Duration::from_secs(3600),
+        orphan_grace: Duration::from_secs(24 * 3600),
+        events_every: Duration::from_secs(3600),
+        events_kept: Duration::from_secs(7 * 24 * 3600),
+        jobs_every: Duration::from_secs(60),
+        jobs_kept: config.jobs.kept(),
+    }
+}
 
 pub(super) fn auth(config: &Config, bound: SocketAddr) -> AuthSettings {
     const HOUR_MS: u64 = 3_600_000;
@@ -243,6 +265,7 @@ pub(super) fn http_limits(config: &Config) -> HttpLimits {
         max_queued_jobs: limits.queued_jobs_per_account,
         max_attempts: config.jobs.max_attempts,
         idempotency_ttl: Duration::from_secs(24 * 3600),
+        jobs_kept: config.jobs.kept(),
     }
 }
 
@@ -265,6 +288,7 @@ pub(super) fn rates(config: &Config) -> RateLimiter {
         logins: limit(config.limits.logins_per_minute),
         refreshes: limit(config.limits.refreshes_per_minute),
         submits: limit(config.limits.submits_per_minute),
+        letters: limit(config.limits.letters_per_hour),
     })
 }
 

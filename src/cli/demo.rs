@@ -3,8 +3,7 @@
 //!
 //! Its credential is a key that lives in memory only: stored hashed, ended when the showing ends.
 
-mod batch;
-
+use super::batch_client::{BatchClient, BatchFailure};
 use super::keys::{KeyWish, MadeKey, make_key};
 use super::listen_client::Listen;
 use super::screen::{Screen, Style};
@@ -16,12 +15,16 @@ use crate::storage::{self, OpenedIndex};
 use crate::system::{SystemClock, SystemIds};
 use sottovoce_actors::ports::clock::Clock;
 use sottovoce_actors::ports::store::StoreError;
+use sottovoce_protocol::jobs::{ArtifactKind, JobParams, JobType};
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 const SAMPLE: &str = "sample-speech";
+/// The sample is short.
+const BATCH_WITHIN: Duration = Duration::from_secs(120);
 const DEMO_ACCOUNT: &str = "demo@localhost";
 /// If the process dies before it can end the key, the key ends by itself.
 const DEMO_KEY_LIFE_MS: i64 = 15 * 60 * 1000;
@@ -107,9 +110,19 @@ async fn show_with(sample: &Path, url: &str, key: &str) -> Result<(), Failure> {
     caption(sample, &listen, &mut screen).await.map_err(Failure::of)?;
 
     println!("\nBatch: {name} submitted to {url}/saas/jobs\n");
-    let srt = batch::transcribe(sample, url, key).await.map_err(Failure::of)?;
-    print!("{srt}");
+    let subtitles = tokio::time::timeout(BATCH_WITHIN, subtitles(sample, url, key)).await;
+    let subtitles =
+        subtitles.map_err(|_| Failure::Failed("the job took too long; see the server's log".into()))?;
+    print!("{}", subtitles.map_err(Failure::of)?);
     Ok(())
+}
+
+/// Has a file transcribed as a back end would, and returns its subtitles (SRT).
+async fn subtitles(file: &Path, url: &str, key: &str) -> Result<String, BatchFailure> {
+    let client = BatchClient::new(url, key)?;
+    let job = client.submit(file, &JobParams::of(JobType::Transcription)).await?;
+    let job = client.follow(job, |_| {}).await?;
+    client.artifact(job.id, ArtifactKind::Srt, None).await
 }
 
 /// Says how to go on.
@@ -120,7 +133,7 @@ fn tell_where(url: &str, first: Option<&FirstKey>) {
         Some(first) => {
             first.show(url);
             println!(
-                "Caption a file of your own:\n  SOTTOVOCE_KEY={} {program} transcribe FILE --url {url}",
+                "Caption a file of your own:\n  SOTTOVOCE_KEY={} {program} transcribe FILE --live --server {url}",
                 first.secret.expose()
             );
         }
@@ -128,7 +141,7 @@ fn tell_where(url: &str, first: Option<&FirstKey>) {
             println!(
                 "Caption a file of your own (a new key: {program} keys create --email you@example.org):"
             );
-            println!("  SOTTOVOCE_KEY=sv_… {program} transcribe FILE --url {url}");
+            println!("  SOTTOVOCE_KEY=sv_… {program} transcribe FILE --live --server {url}");
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Exit codes: 0 well, 2 usage, 78 configuration refused, 1 anything else.
 
 mod audio_file;
+mod batch_client;
 mod config;
 mod demo;
 mod failure;
@@ -14,6 +15,7 @@ mod migrate;
 mod models;
 mod openapi;
 mod operator;
+mod progress_bar;
 mod screen;
 mod serve;
 mod transcribe;
@@ -58,7 +60,7 @@ enum Command {
         #[arg(long, value_name = "ADDR:PORT")]
         bind: Option<SocketAddr>,
     },
-    /// Caption a file of your own through a running server, as it plays
+    /// Have files transcribed or translated by a running server, or with --live caption one as it plays
     Transcribe(transcribe::TranscribeArgs),
     /// List, fetch, check and convert models
     #[command(subcommand)]

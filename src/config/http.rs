@@ -112,7 +112,7 @@ fn shown(entry: &str) -> String {
 }
 
 /// Returns whether the text is `http(s)://host[:port]`, a final slash allowed.
-fn is_origin(text: &str) -> bool {
+pub(super) fn is_origin(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| {
         matches!(url.scheme(), "http" | "https")
             && url.host_str().is_some_and(|host| !host.is_empty())

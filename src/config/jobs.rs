@@ -2,12 +2,13 @@
 
 use super::defect::Checker;
 use serde::Deserialize;
+use std::time::Duration;
 
 /// The batch queue; keys as in `default.toml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobsConfig {
-    /// Jobs run at once; 0: two. See [`JobsConfig::concurrent_jobs`].
+    /// Jobs run at once; 0: one per engine thread.
     pub concurrency: usize,
     /// Between looks at the queue.
     pub poll_ms: u64,
@@ -23,12 +24,14 @@ pub struct JobsConfig {
     pub backoff_most_ms: u64,
     /// Longest piece of audio recognised at once.
     pub max_utterance_ms: u64,
+    /// How long a job is kept after its end; 0: until its owner deletes it. See [`JobsConfig::kept`].
+    pub keep_hours: u64,
 }
 
 impl JobsConfig {
-    /// Returns how many jobs run at once.
-    pub const fn concurrent_jobs(&self) -> usize {
-        if self.concurrency == 0 { 2 } else { self.concurrency }
+    /// Returns how long a job is kept after its end, if not until its owner deletes it.
+    pub fn kept(&self) -> Option<Duration> {
+        (self.keep_hours > 0).then(|| Duration::from_secs(self.keep_hours * 3600))
     }
 
     pub(super) fn check(&self, checker: &mut Checker<'_>) {
@@ -42,6 +45,7 @@ impl JobsConfig {
         checker.within("jobs.max_attempts", u64::from(self.max_attempts), 1, 100);
         checker.within("jobs.backoff_first_ms", self.backoff_first_ms, 0, DAY_MS);
         checker.within("jobs.backoff_most_ms", self.backoff_most_ms, self.backoff_first_ms, DAY_MS);
+        checker.within("jobs.keep_hours", self.keep_hours, 0, 100 * 366 * 24);
         checker.within("jobs.max_utterance_ms", self.max_utterance_ms, 2000, 30_000);
     }
 }

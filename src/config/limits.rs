@@ -15,6 +15,8 @@ pub struct LimitsConfig {
     pub requests_per_minute: u64,
     /// Of an address, and at an e-mail address.
     pub logins_per_minute: u64,
+    /// To an e-mail address, on somebody's demand.
+    pub letters_per_hour: u64,
     /// Of a login.
     pub refreshes_per_minute: u64,
     /// Of an account.
@@ -39,6 +41,7 @@ impl LimitsConfig {
         checker.within("limits.decoded_seconds", self.decoded_seconds, 1, 1_000_000);
         checker.within("limits.requests_per_minute", self.requests_per_minute, 1, 1_000_000_000);
         checker.within("limits.logins_per_minute", self.logins_per_minute, 1, 1_000_000_000);
+        checker.within("limits.letters_per_hour", self.letters_per_hour, 1, 1_000_000_000);
         checker.within("limits.refreshes_per_minute", self.refreshes_per_minute, 1, 1_000_000_000);
         checker.within("limits.submits_per_minute", self.submits_per_minute, 1, 1_000_000_000);
         checker.within("limits.uploads_per_account", self.uploads_per_account, 1, 1_000_000);

@@ -5,6 +5,7 @@
 
 mod auth;
 mod bus;
+mod callbacks;
 mod defect;
 mod engine;
 mod files;
@@ -28,6 +29,7 @@ mod tests;
 
 pub use auth::{AuthConfig, JwtKey, Registration};
 pub use bus::BusConfig;
+pub use callbacks::CallbacksConfig;
 pub use defect::{Defect, Origin};
 pub use engine::EngineConfig;
 pub use files::FilesConfig;
@@ -98,6 +100,8 @@ pub struct Config {
     pub live: LiveConfig,
     /// Batch jobs.
     pub jobs: JobsConfig,
+    /// Telling owners' addresses that their jobs ended.
+    pub callbacks: CallbacksConfig,
     /// Quotas and sizes.
     pub limits: LimitsConfig,
     /// Status sockets.
@@ -172,6 +176,7 @@ impl Config {
         self.engine.check(checker);
         self.live.check(checker);
         self.jobs.check(checker);
+        self.callbacks.check(self.mode, checker);
         self.limits.check(checker);
         self.status.check(checker);
         self.telemetry.check(checker);

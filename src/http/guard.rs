@@ -3,6 +3,7 @@
 
 use crate::auth::access_token::{Behind, TokenKeys, TokenUse};
 use crate::auth::{ApiKeySecret, Caller, SignedIn};
+use crate::http::audit;
 use crate::http::error::ApiError;
 use crate::http::limits::Rate;
 use crate::http::state::HttpState;
@@ -71,10 +72,10 @@ impl<S: Needs> FromRequest for Guarded<S> {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        let authenticating = authenticating(request);
+        let (authenticating, request) = (authenticating(request), request.clone());
         Box::pin(async move {
             let caller = authenticating.await?;
-            require(&caller, S::SCOPE)?;
+            require(&caller, S::SCOPE, &request).await?;
             Ok(Self { caller, scope: PhantomData })
         })
     }
@@ -95,12 +96,16 @@ impl FromRequest for Person {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        let authenticating = authenticating(request);
+        let (authenticating, request) = (authenticating(request), request.clone());
         Box::pin(async move {
             let caller = authenticating.await?;
-            let signed_in = caller.signed_in.ok_or_else(|| {
-                ApiError::new(ErrorCode::Scope, "an API key may not do this; log in and use the access token")
-            })?;
+            let Some(signed_in) = caller.signed_in else {
+                if let Some(state) = request.app_data::<web::Data<HttpState>>() {
+                    audit::record(state, &request, Some(caller.account), "scope_refused", "person").await;
+                }
+                let told = "an API key may not do this; log in and use the access token";
+                return Err(ApiError::new(ErrorCode::Scope, told));
+            };
             Ok(Self { caller, signed_in })
         })
     }
@@ -210,15 +215,17 @@ async fn identify(state: &HttpState, credential: Option<&str>, now: EpochMs) -> 
     })
 }
 
-/// Checks that the caller has a scope.
+/// Checks that the caller has a scope; that it has not is a security event.
 ///
 /// # Errors
 /// `scope`.
-pub fn require(caller: &Caller, scope: Scope) -> Result<(), ApiError> {
+pub async fn require(caller: &Caller, scope: Scope, request: &HttpRequest) -> Result<(), ApiError> {
     if caller.scopes.has(scope) {
         return Ok(());
     }
-    tracing::info!(account.id = %caller.account, %scope, "caller lacks the scope");
+    if let Some(state) = request.app_data::<web::Data<HttpState>>() {
+        audit::record(state, request, Some(caller.account), "scope_refused", scope.to_string()).await;
+    }
     Err(ApiError::new(ErrorCode::Scope, format!("this credential lacks the scope `{scope}`")))
 }
 

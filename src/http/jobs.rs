@@ -3,7 +3,6 @@
 use crate::http::error::ApiError;
 use crate::http::guard::{Guarded, JobsRead, JobsWrite};
 use crate::http::state::HttpState;
-use crate::http::view::view;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
@@ -55,7 +54,8 @@ pub async fn list(
     jobs.truncate(limit as usize);
     let next_cursor =
         jobs.last().filter(|_| more).map(|last| state.cursor_key.sign(&list, last.created_at, last.id));
-    Ok(HttpResponse::Ok().json(JobPage { items: jobs.iter().map(view).collect(), next_cursor }))
+    Ok(HttpResponse::Ok()
+        .json(JobPage { items: jobs.iter().map(|job| state.view(job)).collect(), next_cursor }))
 }
 
 fn list_name(account: AccountId, status: Option<JobStatus>, job_type: Option<JobType>) -> String {
@@ -80,7 +80,7 @@ pub async fn show(
     } else {
         HttpResponse::Ok()
     };
-    Ok(response.insert_header((header::ETAG, etag)).json(view(&job)))
+    Ok(response.insert_header((header::ETAG, etag)).json(state.view(&job)))
 }
 
 /// `DELETE /saas/jobs/{id}`: 204 when it is gone, 202 while its worker stops.

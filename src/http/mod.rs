@@ -5,6 +5,7 @@ pub mod artifacts;
 pub mod audit;
 pub mod auth;
 pub mod body;
+mod callback_secret;
 pub mod credentials;
 pub mod cursor;
 pub mod error;

@@ -5,7 +5,7 @@ use crate::http::auth::{login, logout, me, oidc, password, refresh, register, ve
 use crate::http::credentials::{api_keys, grants, tickets};
 use crate::http::error::ApiError;
 use crate::http::state::HttpState;
-use crate::http::{artifacts, headers, health, jobs, openapi, page, request_id, upload};
+use crate::http::{artifacts, callback_secret, headers, health, jobs, openapi, page, request_id, upload};
 use crate::ws::{listen, status};
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, Route, web};
@@ -91,6 +91,18 @@ pub const ENDPOINTS: &[Endpoint] = &[
         path: "/saas/jobs/{id}/artifacts/{kind}",
         access: Access::Scope(Scope::JobsRead),
         to: |route| route.to(artifacts::download),
+    },
+    Endpoint {
+        verb: Verb::Get,
+        path: "/saas/callback-secret",
+        access: Access::Scope(Scope::JobsWrite),
+        to: |route| route.to(callback_secret::show),
+    },
+    Endpoint {
+        verb: Verb::Post,
+        path: "/saas/callback-secret",
+        access: Access::Scope(Scope::JobsWrite),
+        to: |route| route.to(callback_secret::replace),
     },
     Endpoint {
         verb: Verb::Get,

@@ -3,19 +3,23 @@
 use crate::auth::access_token::TokenKeys;
 use crate::auth::oidc::OidcLogin;
 use crate::auth::{AuthSettings, Flows};
+use crate::callbacks::CallbackPolicy;
 use crate::http::cursor::CursorKey;
 use crate::http::limits::RateLimiter;
 use crate::http::origin::Origins;
 use crate::http::proxies::TrustedProxies;
 use crate::http::upload::UploadPlaces;
+use crate::http::view::{Moment, view};
 use sottovoce_actors::dispatcher::JobHint;
 use sottovoce_actors::ports::bus::StatusBus;
+use sottovoce_actors::ports::callback::CallbackQueue;
 use sottovoce_actors::ports::clock::{Clock, Ids};
 use sottovoce_actors::ports::engine::ModelInfo;
 use sottovoce_actors::ports::files::FileStore;
 use sottovoce_actors::ports::identity::Identity;
 use sottovoce_actors::ports::media::MediaDecoder;
-use sottovoce_actors::ports::store::Store;
+use sottovoce_actors::ports::store::{Job, Store};
+use sottovoce_protocol::jobs::JobView;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +44,8 @@ pub struct HttpLimits {
     pub max_attempts: u32,
     /// How long an `Idempotency-Key` is remembered.
     pub idempotency_ttl: Duration,
+    /// How long jobs are kept after their end; `None`: until their owner deletes them.
+    pub jobs_kept: Option<Duration>,
 }
 
 /// Whether the server takes new work.
@@ -60,6 +66,10 @@ pub struct HttpState {
     pub flows: Flows,
     /// Login through a provider, where one is configured.
     pub oidc: Option<Arc<OidcLogin>>,
+    /// Callbacks and what they are signed with.
+    pub callbacks: Arc<dyn CallbackQueue>,
+    /// Which addresses callbacks may have.
+    pub callback_policy: Arc<CallbackPolicy>,
     /// Objects.
     pub files: Arc<dyn FileStore>,
     /// Status.
@@ -88,4 +98,11 @@ pub struct HttpState {
     pub cursor_key: CursorKey,
     /// Places for uploads.
     pub uploads: UploadPlaces,
+}
+
+impl HttpState {
+    /// Returns a job as its owner sees it now.
+    pub fn view(&self, job: &Job) -> JobView {
+        view(job, Moment { now: self.clock.now(), kept: self.limits.jobs_kept })
+    }
 }

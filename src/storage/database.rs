@@ -66,7 +66,11 @@ pub struct Dialect {
     pub forget_keys: &'static str,
     /// Reads and holds a job that is to be deleted ([`crate::storage::jobs`]).
     pub hold_job: &'static str,
-    /// Claims the next due job ([`crate::storage::leases`]).
+    /// Deletes jobs that ended long ago ([`crate::storage::jobs`]).
+    pub expire_jobs: &'static str,
+    /// Takes callbacks that are due ([`crate::storage::callbacks`]).
+    pub due_callbacks: &'static str,
+    /// Claims an account's next due job ([`crate::storage::leases`]).
     pub claim: &'static str,
     /// Takes over dead leases ([`crate::storage::leases`]).
     pub take_over: &'static str,

@@ -1,5 +1,6 @@
 //! How a claim ends: finished, failed, back into the queue. Each carries the lease; a lost one changes nothing.
 
+use crate::storage::callbacks;
 use crate::storage::database::{Tx, Value, fetch_one};
 use crate::storage::garbage::{self, Reason};
 use crate::storage::leases::record_event;
@@ -18,7 +19,7 @@ const HELD: &str = "SELECT input_ref FROM jobs \
 const ADD_ARTIFACT: &str = "INSERT INTO artifacts (id, job_id, kind, lang, storage_ref, size_bytes, sha256, created_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 const REQUEUE: &str = "UPDATE jobs SET status='queued', run_at=$3, attempt=attempt-$4, lease_owner=NULL, \
-     lease_until=NULL, status_seq=status_seq+1 \
+     lease_until=NULL, started_at=NULL, status_seq=status_seq+1 \
      WHERE id=$1 AND lease_epoch=$2 AND status='processing' AND cancel_requested_at IS NULL RETURNING user_id, status_seq";
 
 /// How a job ends; `code` says badly.
@@ -58,7 +59,13 @@ async fn end(tx: &mut dyn Tx, lease: Lease, ending: Ending) -> Result<Changed, S
     if let Some(input) = input {
         garbage::throw(tx, &input, Reason::Input, ending.now).await?;
     }
-    changed(tx, &*row, lease.job, status.as_str(), ending.now).await
+    let changed = rows::changed(&*row, lease.job)?;
+    let job = read_job(tx, lease.job).await?;
+    if job.params.callback_url.is_some() {
+        callbacks::add(tx, job.id, ending.now).await?;
+    }
+    record_event(tx, &job, status.as_str(), ending.now).await?;
+    Ok(changed)
 }
 
 async fn add_artifact(tx: &mut dyn Tx, job: JobId, artifact: &Artifact) -> Result<(), StoreError> {
@@ -103,18 +110,8 @@ async fn requeue(
         let code = Some(ErrorCode::Canceled);
         return end(tx, lease, Ending { code, artifacts: Vec::new(), duration_ms: None, now }).await;
     };
-    changed(tx, &*row, lease.job, kind, now).await
-}
-
-async fn changed(
-    tx: &mut dyn Tx,
-    row: &dyn crate::storage::database::Row,
-    job: JobId,
-    kind: &'static str,
-    now: EpochMs,
-) -> Result<Changed, StoreError> {
-    let changed = rows::changed(row, job)?;
-    let job = read_job(tx, job).await?;
+    let changed = rows::changed(&*row, lease.job)?;
+    let job = read_job(tx, lease.job).await?;
     record_event(tx, &job, kind, now).await?;
     Ok(changed)
 }

@@ -1,5 +1,6 @@
 //! What owners do with jobs: submit, open a stream, read, list, delete.
 
+use crate::storage::callbacks;
 use crate::storage::database::{Tx, Value, fetch_one};
 use crate::storage::garbage::{self, Reason};
 use crate::storage::leases::record_event;
@@ -40,6 +41,20 @@ macro_rules! hold_job_sql {
 }
 pub(crate) use hold_job_sql;
 
+/// Along the index of jobs that ended and are still there.
+macro_rules! expire_jobs_sql {
+    ($lock:literal) => {
+        concat!(
+            "WITH c AS MATERIALIZED (SELECT id AS cid FROM jobs WHERE completed_at<$1 AND completed_at IS NOT NULL \
+             AND deleted_at IS NULL ORDER BY completed_at LIMIT $3 ",
+            $lock,
+            ") UPDATE jobs SET deleted_at=$2, file_name=NULL, status_seq=status_seq+1 FROM c \
+             WHERE jobs.id=c.cid RETURNING id, user_id, status_seq"
+        )
+    };
+}
+pub(crate) use expire_jobs_sql;
+
 const FORGET_OWN_KEY: &str = "DELETE FROM idempotency_keys WHERE user_id=$1 AND key=$2 AND expires_at<=$3";
 const REMEMBER_KEY: &str = "INSERT INTO idempotency_keys (user_id, key, request_hash, created_at, expires_at) \
      VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
@@ -51,8 +66,8 @@ const ADD_QUEUED: &str = "INSERT INTO jobs \
      (id, user_id, type, status, input_ref, file_name, created_at, params, priority, max_attempts, run_at) \
      VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $8, $9, $6)";
 const ADD_STREAM: &str = "INSERT INTO jobs (id, user_id, type, status, input_ref, created_at, params, run_at, \
-     attempt, max_attempts, lease_owner, lease_epoch, lease_until) \
-     VALUES ($1, $2, $3, 'processing', $4, $5, $6, $5, 1, 1, $7, 1, $8)";
+     started_at, attempt, max_attempts, lease_owner, lease_epoch, lease_until) \
+     VALUES ($1, $2, $3, 'processing', $4, $5, $6, $5, $5, 1, 1, $7, 1, $8)";
 
 /// Which jobs a page holds: $1 account, $2 status, $3 type, $4 and $5 place, $6 limit.
 macro_rules! page {
@@ -72,11 +87,11 @@ const OWN_JOB: &str =
     concat!("SELECT ", job_columns!(), " FROM jobs WHERE id=$1 AND user_id=$2 AND deleted_at IS NULL");
 
 const DELETE_QUEUED: &str = "UPDATE jobs SET status='failed', error_code='canceled', completed_at=$3, deleted_at=$3, \
-     input_ref=NULL, status_seq=status_seq+1 WHERE id=$1 AND user_id=$2 AND status='queued' \
+     input_ref=NULL, file_name=NULL, status_seq=status_seq+1 WHERE id=$1 AND user_id=$2 AND status='queued' \
      RETURNING user_id, status_seq";
 const CANCEL_RUNNING: &str = "UPDATE jobs SET cancel_requested_at=$3, status_seq=status_seq+1 \
      WHERE id=$1 AND user_id=$2 AND status='processing' AND cancel_requested_at IS NULL RETURNING user_id, status_seq";
-const DELETE_ENDED: &str = "UPDATE jobs SET deleted_at=$3, status_seq=status_seq+1 \
+const DELETE_ENDED: &str = "UPDATE jobs SET deleted_at=$3, file_name=NULL, status_seq=status_seq+1 \
      WHERE id=$1 AND user_id=$2 AND status IN ('done','failed') AND deleted_at IS NULL RETURNING user_id, status_seq";
 
 async fn count(tx: &mut dyn Tx, sql: &'static str, args: &[Value]) -> Result<u64, StoreError> {
@@ -227,6 +242,24 @@ pub async fn delete(
     Ok((state, rows::changed(&*before, id)?))
 }
 
+/// Deletes what ended before; two servers that do it at once take different jobs.
+pub async fn expire(
+    tx: &mut dyn Tx,
+    before: EpochMs,
+    now: EpochMs,
+    limit: u32,
+) -> Result<Vec<Changed>, StoreError> {
+    let sql = tx.dialect().expire_jobs;
+    let mut gone = Vec::new();
+    for row in tx.fetch(sql, &[before.into(), now.into(), limit.into()]).await? {
+        let id: JobId = rows::id(&*row, "id")?;
+        garbage::throw_artifacts(tx, id, now).await?;
+        let (_, changed) = deleted(tx, Deleted::Gone, rows::changed(&*row, id)?, "expired", now).await?;
+        gone.push(changed);
+    }
+    Ok(gone)
+}
+
 async fn deleted(
     tx: &mut dyn Tx,
     state: Deleted,
@@ -234,6 +267,9 @@ async fn deleted(
     kind: &'static str,
     now: EpochMs,
 ) -> Result<(Deleted, Changed), StoreError> {
+    if state == Deleted::Gone {
+        callbacks::forget(tx, changed.job).await?;
+    }
     let job = rows::read_job(tx, changed.job).await?;
     record_event(tx, &job, kind, now).await?;
     Ok((state, changed))

@@ -5,23 +5,19 @@ use crate::storage::rows::{self, int, read_job};
 use sottovoce_actors::ports::store::{
     EpochMs, Heartbeat, Job, Lease, LeaseEpoch, Permille, StatusSeq, StoreError,
 };
-use sottovoce_protocol::ids::{JobId, NodeId};
+use sottovoce_protocol::ids::{AccountId, JobId, NodeId};
 
-/// Picks the account whose job waits longest, then that account's first job by its own priorities. The join with a
-/// materialised CTE, not `IN (SELECT … LIMIT 1)`: PostgreSQL may run that subquery once per row and claim the whole queue.
-/// The longest waiting job is locked too: another claim at the same time goes by the next one, so that it does not look
-/// for work in a queue whose only job is just being taken.
+/// Picks an account's first job by its own priorities. The join with a materialised CTE, not `IN (SELECT … LIMIT 1)`:
+/// PostgreSQL may run that subquery once per row and claim the whole queue.
 macro_rules! claim_sql {
     ($lock:literal) => {
         concat!(
-            "WITH c AS MATERIALIZED (SELECT id AS cid FROM jobs WHERE status='queued' AND run_at<=$1 AND user_id=\
-             (SELECT user_id FROM jobs WHERE status='queued' AND run_at<=$1 ORDER BY run_at, id LIMIT 1 ",
-            $lock,
-            ") ORDER BY priority DESC, run_at, id LIMIT 1 ",
+            "WITH c AS MATERIALIZED (SELECT id AS cid FROM jobs WHERE status='queued' AND run_at<=$1 AND user_id=$4 \
+             ORDER BY priority DESC, run_at, id LIMIT 1 ",
             $lock,
             ") UPDATE jobs SET status='processing', lease_owner=$2, lease_until=$3, lease_epoch=lease_epoch+1, \
-             attempt=attempt+1, status_seq=status_seq+1 FROM c WHERE jobs.id=c.cid AND jobs.status='queued' \
-             RETURNING id, lease_epoch"
+             attempt=attempt+1, started_at=$1, status_seq=status_seq+1 FROM c \
+             WHERE jobs.id=c.cid AND jobs.status='queued' RETURNING id, lease_epoch"
         )
     };
 }
@@ -40,6 +36,21 @@ macro_rules! take_over_sql {
     };
 }
 pub(crate) use take_over_sql;
+
+/// The accounts that have work, the one first that was served longest ago. Steps from account to account along the index
+/// (`MIN` above the last one), so that a thousand jobs of one account cost no more than one.
+const ACCOUNTS_BY_TURN: &str = "WITH RECURSIVE waiting(account) AS (\
+     SELECT (SELECT MIN(user_id) FROM jobs WHERE status='queued') UNION ALL \
+     SELECT (SELECT MIN(user_id) FROM jobs WHERE status='queued' AND user_id>waiting.account) \
+     FROM waiting WHERE waiting.account IS NOT NULL) \
+     SELECT account FROM waiting LEFT JOIN queue_turns ON queue_turns.user_id=account WHERE account IS NOT NULL \
+     AND EXISTS (SELECT 1 FROM jobs WHERE user_id=account AND status='queued' AND run_at<=$1) \
+     ORDER BY COALESCE(turn, 0), account LIMIT $2";
+/// More than claims are under way at once, so that those passed over because their only job is just being taken leave some.
+const ACCOUNTS_LOOKED_AT: u32 = 64;
+const TAKE_TURN: &str = "INSERT INTO queue_turns (user_id, turn) \
+     SELECT $1, COALESCE(MAX(turn), 0)+1 FROM queue_turns WHERE TRUE \
+     ON CONFLICT (user_id) DO UPDATE SET turn=excluded.turn";
 
 const RENEW: &str = "UPDATE jobs SET lease_until=$3 WHERE id=$1 AND lease_epoch=$2 AND status='processing' \
      RETURNING status_seq, progress, duration_ms, cancel_requested_at";
@@ -98,13 +109,23 @@ pub async fn claim(
     node: NodeId,
     lease_until: EpochMs,
     now: EpochMs,
+    except: &[AccountId],
 ) -> Result<Option<(Job, Lease)>, StoreError> {
     let sql = tx.dialect().claim;
-    let Some(row) = fetch_one(tx, sql, &[now.into(), node.into(), lease_until.into()]).await? else {
-        return Ok(None);
-    };
-    let (id, epoch) = (rows::id(&*row, "id")?, LeaseEpoch(int(&*row, "lease_epoch")?));
-    leased(tx, id, epoch, "claimed", now).await.map(Some)
+    let looked_at = ACCOUNTS_LOOKED_AT.saturating_add(u32::try_from(except.len()).unwrap_or(u32::MAX));
+    for row in tx.fetch(ACCOUNTS_BY_TURN, &[now.into(), looked_at.into()]).await? {
+        let account: AccountId = rows::id(&*row, "account")?;
+        if except.contains(&account) {
+            continue;
+        }
+        let args = [now.into(), node.into(), lease_until.into(), account.into()];
+        if let Some(row) = fetch_one(tx, sql, &args).await? {
+            tx.execute(TAKE_TURN, &[account.into()]).await?;
+            let (id, epoch) = (rows::id(&*row, "id")?, LeaseEpoch(int(&*row, "lease_epoch")?));
+            return leased(tx, id, epoch, "claimed", now).await.map(Some);
+        }
+    }
+    Ok(None)
 }
 
 pub async fn take_over(

@@ -9,11 +9,15 @@ const SQLITE: &[(i64, &str, &str)] = &[
     (1, "index", include_str!("../../migrations/sqlite/0001_index.sql")),
     (2, "identity", include_str!("../../migrations/sqlite/0002_identity.sql")),
     (3, "event age", include_str!("../../migrations/sqlite/0003_event_age.sql")),
+    (4, "queue", include_str!("../../migrations/sqlite/0004_queue.sql")),
+    (5, "callbacks", include_str!("../../migrations/sqlite/0005_callbacks.sql")),
 ];
 const POSTGRES: &[(i64, &str, &str)] = &[
     (1, "index", include_str!("../../migrations/postgres/0001_index.sql")),
     (2, "identity", include_str!("../../migrations/postgres/0002_identity.sql")),
     (3, "event age", include_str!("../../migrations/postgres/0003_event_age.sql")),
+    (4, "queue", include_str!("../../migrations/postgres/0004_queue.sql")),
+    (5, "callbacks", include_str!("../../migrations/postgres/0005_callbacks.sql")),
 ];
 
 /// Where a database keeps what was applied to it.

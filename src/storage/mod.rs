@@ -1,9 +1,10 @@
 //! Adapters of the index ports: `Store` (`jobs`, `leases`, `endings`, `garbage`) and `Identity` (`accounts`, `sessions`,
-//! `keys`, `tickets`, `audit`). The verbs are written once against [`database::Tx`]; a database adds its connection, its
+//! `keys`, `tickets`, `audit`), `CallbackQueue` (`callbacks`). The verbs are written once against [`database::Tx`]; a database adds its connection, its
 //! lock clauses and its migrations (`sqlite`, `postgres`). Content never comes here.
 
 mod accounts;
 mod audit;
+mod callbacks;
 pub mod database;
 mod endings;
 mod garbage;

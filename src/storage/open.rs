@@ -4,6 +4,7 @@ use crate::config::StorageConfig;
 use crate::storage::database::Database;
 use crate::storage::postgres::{self, PostgresStore};
 use crate::storage::sqlite::{self, SqliteStore};
+use sottovoce_actors::ports::callback::CallbackQueue;
 use sottovoce_actors::ports::identity::Identity;
 use sottovoce_actors::ports::store::Store;
 use std::fmt;
@@ -93,6 +94,14 @@ impl OpenedIndex {
         match &self.0 {
             Opened::Sqlite(store) => Arc::clone(store) as Arc<dyn Identity>,
             Opened::Postgres(store) => Arc::clone(store) as Arc<dyn Identity>,
+        }
+    }
+
+    /// Returns the port of callbacks.
+    pub fn callbacks(&self) -> Arc<dyn CallbackQueue> {
+        match &self.0 {
+            Opened::Sqlite(store) => Arc::clone(store) as Arc<dyn CallbackQueue>,
+            Opened::Postgres(store) => Arc::clone(store) as Arc<dyn CallbackQueue>,
         }
     }
 

@@ -7,9 +7,10 @@
 //! state of the index, never refused.
 
 use crate::config::StorageConfig;
+use crate::storage::callbacks::due_callbacks_sql;
 use crate::storage::database::{Database, Dialect, Row, Tx, Value};
 use crate::storage::garbage::take_garbage_sql;
-use crate::storage::jobs::{forget_keys_sql, hold_account_sql, hold_job_sql};
+use crate::storage::jobs::{expire_jobs_sql, forget_keys_sql, hold_account_sql, hold_job_sql};
 use crate::storage::leases::{claim_sql, take_over_sql};
 use crate::storage::migrations;
 use crate::storage::open::OpenError;
@@ -36,6 +37,8 @@ const DIALECT: Dialect = Dialect {
     hold_account: hold_account_sql!("FOR NO KEY UPDATE"),
     forget_keys: forget_keys_sql!("FOR UPDATE SKIP LOCKED"),
     hold_job: hold_job_sql!("FOR UPDATE"),
+    expire_jobs: expire_jobs_sql!("FOR UPDATE SKIP LOCKED"),
+    due_callbacks: due_callbacks_sql!("FOR UPDATE SKIP LOCKED"),
     claim: claim_sql!("FOR UPDATE SKIP LOCKED"),
     take_over: take_over_sql!("FOR UPDATE SKIP LOCKED"),
     take_garbage: take_garbage_sql!("FOR UPDATE SKIP LOCKED"),

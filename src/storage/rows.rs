@@ -1,5 +1,6 @@
 //! Rows to domain values and back. A row that cannot be read is `Broken`, never a default.
 
+use crate::storage::callbacks;
 use crate::storage::database::{Row, Tx, Value, fetch_one};
 use sottovoce_actors::ports::store::{
     Artifact, Changed, EpochMs, Job, LeaseEpoch, Permille, StatusSeq, StorageRef, StoreError,
@@ -13,7 +14,7 @@ use std::str::FromStr;
 macro_rules! job_columns {
     () => {
         "id, user_id, type, status, status_seq, progress, error_code, params, input_ref, file_name, duration_ms, \
-         attempt, max_attempts, lease_epoch, cancel_requested_at, created_at, completed_at"
+         attempt, max_attempts, lease_epoch, cancel_requested_at, created_at, started_at, completed_at"
     };
 }
 pub(crate) use job_columns;
@@ -82,7 +83,9 @@ pub fn job(row: &dyn Row) -> Result<Job, StoreError> {
         epoch: LeaseEpoch(int(row, "lease_epoch")?),
         cancel_requested: row.opt_int("cancel_requested_at")?.is_some(),
         created_at: EpochMs(int(row, "created_at")?),
+        started_at: row.opt_int("started_at")?.map(EpochMs),
         completed_at: row.opt_int("completed_at")?.map(EpochMs),
+        callback: None,
         artifacts: Vec::new(),
     })
 }
@@ -111,6 +114,9 @@ pub async fn with_artifacts(tx: &mut dyn Tx, mut job: Job) -> Result<Job, StoreE
     if job.status.is_terminal() {
         let rows = tx.fetch(ARTIFACTS, &[Value::from(job.id)]).await?;
         job.artifacts = rows.iter().map(|row| artifact(&**row)).collect::<Result<_, _>>()?;
+        if job.params.callback_url.is_some() {
+            job.callback = callbacks::of_job(tx, job.id).await?;
+        }
     }
     Ok(job)
 }

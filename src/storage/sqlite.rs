@@ -1,9 +1,10 @@
 //! The embedded database. One connection writes, each transaction with `BEGIN IMMEDIATE` so that none fails half-way for
 //! want of the lock; a few others read beside it (WAL). Commits are synced to disk.
 
+use crate::storage::callbacks::due_callbacks_sql;
 use crate::storage::database::{Database, Dialect, Row, Tx, Value};
 use crate::storage::garbage::take_garbage_sql;
-use crate::storage::jobs::{forget_keys_sql, hold_account_sql, hold_job_sql};
+use crate::storage::jobs::{expire_jobs_sql, forget_keys_sql, hold_account_sql, hold_job_sql};
 use crate::storage::leases::{claim_sql, take_over_sql};
 use crate::storage::migrations;
 use crate::storage::open::{OpenError, ServingLock};
@@ -28,6 +29,8 @@ const DIALECT: Dialect = Dialect {
     hold_account: hold_account_sql!(""),
     forget_keys: forget_keys_sql!(""),
     hold_job: hold_job_sql!(""),
+    expire_jobs: expire_jobs_sql!(""),
+    due_callbacks: due_callbacks_sql!(""),
     claim: claim_sql!(""),
     take_over: take_over_sql!(""),
     take_garbage: take_garbage_sql!(""),

@@ -63,8 +63,9 @@ impl<D: Database> Store for SqlStore<D> {
         node: NodeId,
         lease_until: EpochMs,
         now: EpochMs,
+        except: &[AccountId],
     ) -> Result<Option<(Job, Lease)>, StoreError> {
-        writing!(self, tx => leases::claim(tx, node, lease_until, now))
+        writing!(self, tx => leases::claim(tx, node, lease_until, now, except))
     }
 
     async fn heartbeat(
@@ -143,6 +144,15 @@ impl<D: Database> Store for SqlStore<D> {
 
     async fn forget_events(&self, before: EpochMs, limit: u32) -> Result<u64, StoreError> {
         writing!(self, tx => leases::forget_events(tx, before, limit))
+    }
+
+    async fn expire_jobs(
+        &self,
+        before: EpochMs,
+        now: EpochMs,
+        limit: u32,
+    ) -> Result<Vec<Changed>, StoreError> {
+        writing!(self, tx => jobs::expire(tx, before, now, limit))
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -114,7 +114,7 @@ fn only_under(folders: &[&str], crates: &[&str]) -> Vec<String> {
 
 #[test]
 fn adapters_know_ports_and_not_each_other() {
-    let adapters = ["storage", "bus", "files", "mail", "speech"];
+    let adapters = ["storage", "bus", "callbacks", "files", "mail", "speech"];
     let mut broken = Vec::new();
     for source in sources() {
         let Some(own) = adapters.iter().find(|name| source.path.starts_with(&format!("src/{name}/"))) else {
@@ -134,8 +134,16 @@ fn adapters_know_ports_and_not_each_other() {
 
 #[test]
 fn only_the_composition_root_names_adapters() {
-    let names = ["SqliteStore", "PostgresStore", "LocalBus", "RedisBus", "S3Files", "SmtpMailer"];
-    let home = ["src/app", "src/storage/", "src/bus/", "src/files/", "src/mail/"];
+    let names = [
+        "SqliteStore",
+        "PostgresStore",
+        "LocalBus",
+        "RedisBus",
+        "S3Files",
+        "SmtpMailer",
+        "HttpCallbackSender",
+    ];
+    let home = ["src/app", "src/storage/", "src/bus/", "src/files/", "src/mail/", "src/callbacks/"];
     assert_none("concrete adapters are named in src/app.rs only", &places(&names, &home));
 }
 

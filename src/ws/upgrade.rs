@@ -2,6 +2,7 @@
 //! accepted socket that is closed again.
 
 use crate::auth::{Caller, TicketSecret};
+use crate::http::audit;
 use crate::http::error::ApiError;
 use crate::http::guard::{authenticate, credential_of, require};
 use crate::http::limits::Rate;
@@ -87,7 +88,7 @@ impl Offered {
 /// # Errors
 /// `origin`, `unauthorized`, `ticket`, `scope`, `rate_limited`, `upgrade_required`, `bad_request`, or the index's.
 pub async fn admit(request: &HttpRequest, state: &HttpState, door: Door) -> Result<Admitted, ApiError> {
-    let origin = allowed_origin(request, state)?;
+    let origin = allowed_origin(request, state).await?;
     let offered = offered(request);
     let subprotocol = offered.answer();
     let caller = match (credential_of(request), offered) {
@@ -102,7 +103,7 @@ pub async fn admit(request: &HttpRequest, state: &HttpState, door: Door) -> Resu
             authenticate(state, credential.as_deref(), state.proxies.counted(request)).await?
         }
     };
-    require(&caller, door.scope)?;
+    require(&caller, door.scope, request).await?;
     ws::handshake(request).map_err(|error| match error {
         ws::HandshakeError::NoWebsocketUpgrade | ws::HandshakeError::GetMethodRequired => ApiError::new(
             ErrorCode::UpgradeRequired,
@@ -116,13 +117,17 @@ pub async fn admit(request: &HttpRequest, state: &HttpState, door: Door) -> Resu
 
 /// Returns the request's origin, which must be on the list: browsers do not apply CORS to sockets. Two are as bad as a
 /// foreign one.
-fn allowed_origin(request: &HttpRequest, state: &HttpState) -> Result<Option<String>, ApiError> {
+async fn allowed_origin(request: &HttpRequest, state: &HttpState) -> Result<Option<String>, ApiError> {
     let mut origins = request.headers().get_all(header::ORIGIN);
     let Some(origin) = origins.next() else { return Ok(None) };
     match state.origins.allowed(origin.as_bytes()).filter(|_| origins.next().is_none()) {
         Some(origin) => Ok(Some(origin.to_owned())),
         None => {
-            tracing::info!(address = ?state.proxies.client_of(request), "socket of a foreign origin refused");
+            // Anyone can cause it: once an address has spent its requests, it fills no log either.
+            let (address, now) = (state.proxies.counted(request), state.clock.now());
+            if state.rates.count(Rate::Request, address, now).is_ok() {
+                audit::record(state, request, None, "origin_refused", "").await;
+            }
             Err(ApiError::new(
                 ErrorCode::Origin,
                 "this origin may not open sockets; add it to http.allowed_origins",

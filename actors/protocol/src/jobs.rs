@@ -1,5 +1,6 @@
 //! Jobs as the REST surface shows them and as clients describe them.
 
+use crate::auth::Confidential;
 use crate::error_code::ErrorCode;
 use crate::ids::JobId;
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,18 @@ pub enum ArtifactKind {
     Json,
 }
 
+/// What became of the request to a job's `callback_url`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallbackState {
+    /// It waits for its next attempt.
+    Pending,
+    /// The address took it.
+    Delivered,
+    /// No attempt is left.
+    Failed,
+}
+
 macro_rules! wire_text {
     ($type:ident { $($name:ident = $text:literal),* $(,)? }) => {
         impl $type {
@@ -74,6 +87,7 @@ macro_rules! wire_text {
 
 wire_text!(JobType { Transcription = "transcription", Translation = "translation", Stream = "stream" });
 wire_text!(JobStatus { Queued = "queued", Processing = "processing", Done = "done", Failed = "failed" });
+wire_text!(CallbackState { Pending = "pending", Delivered = "delivered", Failed = "failed" });
 wire_text!(ArtifactKind {
     Transcript = "transcript",
     Translation = "translation",
@@ -107,6 +121,21 @@ pub struct JobParams {
     /// Order among the owner's own jobs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<i32>,
+}
+
+impl JobParams {
+    /// Returns what asks for this and leaves the rest to the server.
+    pub const fn of(job_type: JobType) -> Self {
+        Self {
+            job_type,
+            language: None,
+            detect_language: None,
+            target_language: None,
+            model: None,
+            callback_url: None,
+            priority: None,
+        }
+    }
 }
 
 /// A job as `GET /saas/jobs/{id}` shows it.
@@ -144,8 +173,72 @@ pub struct JobView {
     /// RFC 3339, UTC, milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<String>,
+    /// When it will be deleted, if the operator keeps jobs for a time only; RFC 3339, UTC, milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+    /// While a file is worked on: about how long that will take yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimated_seconds_left: Option<u64>,
+    /// How telling `callback_url` went, once the job has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub callback: Option<CallbackView>,
     /// What can be downloaded.
     pub artifacts: Vec<ArtifactView>,
+}
+
+/// The attempts at a callback, in a job's view.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CallbackView {
+    /// What became of it.
+    pub state: CallbackState,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// The HTTP status of the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_status: Option<u16>,
+    /// What went wrong with it: `status`, `unreachable`, `timeout` or `forbidden`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// When it is tried next; RFC 3339, UTC, milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_attempt_at: Option<String>,
+}
+
+/// What is sent to a `callback_url`, as Standard Webhooks has it: no content, no file name.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct CallbackBody {
+    /// `job.done` or `job.failed`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When the job ended; RFC 3339, UTC, milliseconds.
+    pub timestamp: String,
+    /// The job.
+    pub data: CallbackJob,
+}
+
+/// The job in a [`CallbackBody`].
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct CallbackJob {
+    /// The id.
+    pub id: JobId,
+    /// What it did.
+    #[serde(rename = "type")]
+    pub job_type: JobType,
+    /// `done` or `failed`.
+    pub status: JobStatus,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<ErrorCode>,
+    /// Length of the audio.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_seconds: Option<f64>,
+}
+
+/// `GET` and `POST /saas/callback-secret`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CallbackSecretView {
+    /// `whsec_` and base64: what callbacks of this account are signed with.
+    pub secret: Confidential,
 }
 
 /// An artifact in a job's view.

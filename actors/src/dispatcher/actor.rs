@@ -7,7 +7,7 @@ use crate::mailbox::Tell;
 use crate::ports::store::{Job, Lease, StoreError};
 use crate::supervise::{Exit, ExitGuard};
 use actix::prelude::*;
-use sottovoce_protocol::ids::JobId;
+use sottovoce_protocol::ids::{AccountId, JobId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -54,7 +54,7 @@ impl Dispatcher {
     }
 
     fn claim(&mut self, ctx: &mut Context<Self>) {
-        if self.stopping || self.running.len() >= self.config.concurrency {
+        if self.stopping || self.running.len() >= self.config.concurrency + self.config.guests {
             return;
         }
         if self.claiming {
@@ -65,9 +65,10 @@ impl Dispatcher {
         self.ask_again = false;
         let ports = self.ports.clone();
         let (node, lease) = (self.config.node, self.job_config.lease);
+        let except = self.passed_over();
         let claiming = async move {
             let now = ports.clock.now();
-            let claimed = ports.store.claim(node, lease_end(now, lease), now).await;
+            let claimed = ports.store.claim(node, lease_end(now, lease), now, &except).await;
             if let Ok(Some((job, _))) = &claimed {
                 announce(&*ports.bus, job.account, &state_of(job)).await;
             }
@@ -78,6 +79,14 @@ impl Dispatcher {
             actor.claimed(claimed, ctx);
             actor.end_if_drained(ctx);
         }));
+    }
+
+    /// With all places taken, an account that has none may still begin: long files of some must not keep others waiting.
+    fn passed_over(&self) -> Vec<AccountId> {
+        if self.running.len() < self.config.concurrency {
+            return Vec::new();
+        }
+        self.running.values().map(|running| running.job.account).collect()
     }
 
     fn claimed(&mut self, claimed: Result<Option<(Job, Lease)>, StoreError>, ctx: &mut Context<Self>) {

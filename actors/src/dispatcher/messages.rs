@@ -15,6 +15,8 @@ pub struct DispatcherConfig {
     pub lone_node: bool,
     /// Jobs that run at the same time.
     pub concurrency: usize,
+    /// Jobs beyond that, for accounts of which none runs.
+    pub guests: usize,
     /// How often the queue is asked without a hint.
     pub poll_every: Duration,
     /// How often leases that ran out are looked for.

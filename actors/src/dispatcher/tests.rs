@@ -13,7 +13,7 @@ use crate::transcript::{artifact_refs, log_line, log_ref};
 use actix::prelude::*;
 use bytes::Bytes;
 use sottovoce_protocol::error_code::ErrorCode;
-use sottovoce_protocol::ids::{JobId, ModelId, NodeId};
+use sottovoce_protocol::ids::{AccountId, JobId, ModelId, NodeId};
 use sottovoce_protocol::jobs::{ArtifactKind, JobParams, JobStatus, JobType};
 use sottovoce_protocol::transcript::Segment;
 use std::sync::Arc;
@@ -28,6 +28,7 @@ fn start(world: &World, concurrency: usize) -> Addr<Dispatcher> {
         node: world.node,
         lone_node: true,
         concurrency,
+        guests: 1,
         poll_every: Duration::from_secs(1),
         sweep_every: Duration::from_secs(10),
         sweep_limit: 2,
@@ -71,6 +72,29 @@ async fn all_queued_jobs_end_and_no_more_than_allowed_run_at_once() {
         let first = world.states(id)[0].clone();
         assert_eq!(first.status, JobStatus::Processing, "announced when it was claimed");
     }
+}
+
+#[actix::test]
+async fn nobody_waits_for_anothers_thousand_files() {
+    let world = World::new(ScriptedEngine::new());
+    world.recogniser.set_delay(Duration::from_secs(30));
+    let mut crowd = Vec::new();
+    for _ in 0..1_000 {
+        crowd.push(world.submit(TALK).await);
+    }
+    let dispatcher = start(&world, 2);
+    until("all places are taken", || world.row(crowd[1]).status == JobStatus::Processing).await;
+    let guest = AccountId::from_uuid(world.ports.ids.uuid());
+    world.store.add_account(guest);
+    let (one, other) = (world.submit_for(guest, TALK).await, world.submit_for(guest, TALK).await);
+    let began = world.now();
+    until("the guest's job runs", || world.row(one).status == JobStatus::Processing).await;
+    assert!(world.now().0 - began.0 <= 1_100, "at the next poll");
+    assert_eq!(status(&dispatcher).await.running.len(), 3, "one beyond the places");
+    assert_eq!(world.row(other).status, JobStatus::Queued, "a guest has one");
+    until("both are done", || [one, other].iter().all(|id| world.row(*id).status == JobStatus::Done)).await;
+    let waiting = crowd.iter().filter(|id| world.row(**id).status == JobStatus::Queued).count();
+    assert!(waiting > 980, "{waiting} of the crowd still wait");
 }
 
 #[actix::test]
@@ -137,7 +161,7 @@ async fn die_with(world: &World) -> JobId {
     let id = world.submit(TALK).await;
     let dead = NodeId::from_uuid(world.ports.ids.uuid());
     let until = world.now().plus_ms(LEASE.as_millis() as i64);
-    world.store.claim(dead, until, world.now()).await.unwrap().unwrap();
+    world.store.claim(dead, until, world.now(), &[]).await.unwrap().unwrap();
     id
 }
 
@@ -172,7 +196,7 @@ async fn a_job_that_killed_its_node_too_often_fails() {
         let (job, lease) = world.store.take_over(node, true, far, world.now(), 1).await.unwrap().remove(0);
         assert_eq!(job.id, id);
         world.store.retry(lease, world.now(), world.now()).await.unwrap();
-        world.store.claim(node, far, world.now()).await.unwrap().unwrap();
+        world.store.claim(node, far, world.now(), &[]).await.unwrap().unwrap();
     }
     start(&world, 1);
     until("it fails", || world.row(id).status == JobStatus::Failed).await;

@@ -74,22 +74,18 @@ impl World {
 
     /// Queues a job whose file is this script.
     pub async fn submit(&self, script: &str) -> JobId {
+        self.submit_for(self.account, script).await
+    }
+
+    /// Queues one of another account.
+    pub async fn submit_for(&self, account: AccountId, script: &str) -> JobId {
         let id = JobId::from_uuid(self.ports.ids.uuid());
         let input = StorageRef(format!("uploads/{id}"));
         self.files.put(&input, script.as_bytes());
-        let params = JobParams {
-            job_type: JobType::Transcription,
-            language: None,
-            detect_language: None,
-            target_language: None,
-            model: None,
-            callback_url: None,
-            priority: None,
-        };
         let job = NewJob {
             id,
-            account: self.account,
-            params,
+            account,
+            params: JobParams::of(JobType::Transcription),
             input,
             file_name: Some("talk.wav".into()),
             max_attempts: 3,
@@ -128,7 +124,7 @@ impl World {
 
     async fn claim(&self) -> (Job, Lease) {
         let until = self.now().plus_ms(LEASE.as_millis() as i64);
-        self.store.claim(self.node, until, self.now()).await.unwrap().unwrap()
+        self.store.claim(self.node, until, self.now(), &[]).await.unwrap().unwrap()
     }
 
     fn start(&self, job: Job, lease: Lease) -> (Tell<JobOrder>, oneshot::Receiver<Exit>) {
@@ -206,7 +202,11 @@ async fn our_faults_are_retried_later_until_the_attempts_are_spent() {
     let id = world.submit(TALK).await;
     assert_eq!(world.run().await, Exit::Done);
     assert_eq!((world.row(id).status, world.row(id).attempt), (JobStatus::Queued, 1));
-    assert_eq!(world.store.claim(world.node, world.now(), world.now()).await.unwrap(), None, "not due yet");
+    assert_eq!(
+        world.store.claim(world.node, world.now(), world.now(), &[]).await.unwrap(),
+        None,
+        "not due yet"
+    );
 
     tokio::time::advance(Duration::from_secs(13)).await;
     world.files.set_broken(true);

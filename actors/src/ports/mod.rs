@@ -1,6 +1,7 @@
 //! The ports: traits that adapters implement and the actor tree calls. Port types mention neither actix nor an adapter.
 
 pub mod bus;
+pub mod callback;
 pub mod clock;
 pub mod ear;
 pub mod engine;

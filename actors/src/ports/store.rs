@@ -5,7 +5,7 @@
 use async_trait::async_trait;
 use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::ids::{AccountId, ArtifactId, JobId, NodeId};
-use sottovoce_protocol::jobs::{ArtifactKind, JobParams, JobStatus, JobType};
+use sottovoce_protocol::jobs::{ArtifactKind, CallbackState, JobParams, JobStatus, JobType};
 
 /// Milliseconds since the Unix epoch, UTC.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -69,10 +69,29 @@ pub struct Job {
     pub cancel_requested: bool,
     /// Submitted at.
     pub created_at: EpochMs,
+    /// When the running or last attempt began; `None` while the job waits.
+    pub started_at: Option<EpochMs>,
     /// Ended at.
     pub completed_at: Option<EpochMs>,
+    /// How telling its owner's address of the end goes.
+    pub callback: Option<Callback>,
     /// What can be downloaded.
     pub artifacts: Vec<Artifact>,
+}
+
+/// What the index knows of the request to a job's `callback_url`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Callback {
+    /// What became of it.
+    pub state: CallbackState,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// When it is tried next.
+    pub next_at: Option<EpochMs>,
+    /// The HTTP status of the last attempt.
+    pub last_status: Option<u16>,
+    /// What went wrong with it, as a stable word.
+    pub last_error: Option<String>,
 }
 
 /// What the index knows of an artifact.
@@ -263,12 +282,14 @@ pub trait Store: Send + Sync + 'static {
     async fn submit(&self, job: NewJob) -> Result<Submitted, StoreError>;
     /// Opens a stream job in `processing`, leased.
     async fn open_stream(&self, stream: NewStream) -> Result<(Job, Lease), StoreError>;
-    /// Leases the next due job of the queue, if any.
+    /// Leases a due job, if there is one: the accounts that have work take turns (those in `except` are passed over), and
+    /// of its jobs each gives the one of the highest priority first, then the one that is due longest.
     async fn claim(
         &self,
         node: NodeId,
         lease_until: EpochMs,
         now: EpochMs,
+        except: &[AccountId],
     ) -> Result<Option<(Job, Lease)>, StoreError>;
     /// Renews a lease and notes progress (never backwards) and the audio length if it became known; the sequence number
     /// grows if one of the two changed.
@@ -329,6 +350,14 @@ pub trait Store: Send + Sync + 'static {
     /// Forgets at most `limit` events (the log of a job's states) that are older than `before` and whose job ended before
     /// it; returns how many. The jobs stay as they are.
     async fn forget_events(&self, before: EpochMs, limit: u32) -> Result<u64, StoreError>;
+
+    /// Deletes at most `limit` jobs that ended before `before`, as their owners would; those that ended first go first.
+    async fn expire_jobs(
+        &self,
+        before: EpochMs,
+        now: EpochMs,
+        limit: u32,
+    ) -> Result<Vec<Changed>, StoreError>;
 
     /// Answers if the index can be read and written.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -123,7 +123,7 @@ impl World {
     /// Runs the next queued job to its end, in `steps` announced steps.
     async fn run_next(&self, steps: u16) -> JobId {
         let node = NodeId::from_uuid(self.ids.uuid());
-        let (job, lease) = self.store.claim(node, NOW.plus_ms(1_000), NOW).await.unwrap().unwrap();
+        let (job, lease) = self.store.claim(node, NOW.plus_ms(1_000), NOW, &[]).await.unwrap().unwrap();
         self.tell(job.account, job.id).await;
         for step in 1..=steps {
             let progress = Permille(900 * step / steps);
@@ -336,7 +336,7 @@ async fn a_job_of_long_ago_does_not_go_back_either() {
     let socket = world.open();
     socket.text(r#"{"op":"subscribe","jobs":"all"}"#).await;
     let node = NodeId::from_uuid(world.ids.uuid());
-    let (_, lease) = world.store.claim(node, NOW.plus_ms(1_000), NOW).await.unwrap().unwrap();
+    let (_, lease) = world.store.claim(node, NOW.plus_ms(1_000), NOW, &[]).await.unwrap().unwrap();
     world.tell(world.own, first).await;
     let mut others = HashSet::new();
     for _ in 0..2_100 {

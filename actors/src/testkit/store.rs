@@ -25,6 +25,8 @@ struct Index {
     rows: BTreeMap<JobId, Row>,
     idempotency: HashMap<(AccountId, String), (Idempotency, JobId)>,
     garbage: BTreeMap<StorageRef, EpochMs>,
+    /// When each account was served last, in claims.
+    turns: HashMap<AccountId, u64>,
     failing: u32,
 }
 
@@ -109,6 +111,7 @@ impl Index {
         }
         row.job.status = JobStatus::Queued;
         row.job.attempt -= u32::from(!counted);
+        row.job.started_at = None;
         row.run_at = run_at;
         row.lease = None;
         Ok(row.changed())
@@ -214,7 +217,9 @@ impl Store for MemoryStore {
             epoch: LeaseEpoch(0),
             cancel_requested: false,
             created_at: new.now,
+            started_at: None,
             completed_at: None,
+            callback: None,
             artifacts: Vec::new(),
         };
         let row = Row { job: job.clone(), deleted: false, run_at: new.now, lease: None, events: 1 };
@@ -243,7 +248,9 @@ impl Store for MemoryStore {
             epoch: LeaseEpoch(0),
             cancel_requested: false,
             created_at: stream.now,
+            started_at: Some(stream.now),
             completed_at: None,
+            callback: None,
             artifacts: Vec::new(),
         };
         let mut row = Row { job, deleted: false, run_at: stream.now, lease: None, events: 0 };
@@ -257,19 +264,24 @@ impl Store for MemoryStore {
         node: NodeId,
         lease_until: EpochMs,
         now: EpochMs,
+        except: &[AccountId],
     ) -> Result<Option<(Job, Lease)>, StoreError> {
         let mut index = self.index()?;
-        let is_due = |row: &&mut Row| row.job.status == JobStatus::Queued && row.run_at <= now;
-        // The account whose job waits longest; of its jobs the one it wants first.
-        let longest = index.rows.values_mut().filter(is_due).min_by_key(|row| (row.run_at, row.job.id));
-        let Some(account) = longest.map(|row| row.job.account) else { return Ok(None) };
-        let own = index.rows.values_mut().filter(is_due).filter(|row| row.job.account == account);
-        let first =
-            own.min_by_key(|row| (Reverse(row.job.params.priority.unwrap_or(0)), row.run_at, row.job.id));
-        Ok(first.map(|row| {
-            row.job.attempt += 1;
-            row.lease_to(node, lease_until)
-        }))
+        let Index { rows, turns, .. } = &mut *index;
+        let is_due = |row: &&mut Row| {
+            row.job.status == JobStatus::Queued && row.run_at <= now && !except.contains(&row.job.account)
+        };
+        let turn = |account: AccountId| turns.get(&account).copied().unwrap_or_default();
+        let first = rows.values_mut().filter(is_due).min_by_key(|row| {
+            let Job { account, ref params, id, .. } = row.job;
+            (turn(account), account, Reverse(params.priority.unwrap_or(0)), row.run_at, id)
+        });
+        let Some(row) = first else { return Ok(None) };
+        row.job.attempt += 1;
+        row.job.started_at = Some(now);
+        let next = turns.values().max().copied().unwrap_or_default() + 1;
+        turns.insert(row.job.account, next);
+        Ok(Some(row.lease_to(node, lease_until)))
     }
 
     async fn heartbeat(
@@ -435,6 +447,29 @@ impl Store for MemoryStore {
             left -= forgotten;
         }
         Ok(u64::from(limit) - left)
+    }
+
+    async fn expire_jobs(
+        &self,
+        before: EpochMs,
+        now: EpochMs,
+        limit: u32,
+    ) -> Result<Vec<Changed>, StoreError> {
+        let mut index = self.index()?;
+        let is_old = |row: &&mut Row| !row.deleted && row.job.completed_at.is_some_and(|at| at < before);
+        let mut old: Vec<&mut Row> = index.rows.values_mut().filter(is_old).collect();
+        old.sort_by_key(|row| row.job.completed_at);
+        let mut dropped = Vec::new();
+        let gone = old.into_iter().take(limit as usize).map(|row| {
+            row.deleted = true;
+            row.job.file_name = None;
+            dropped
+                .extend(std::mem::take(&mut row.job.artifacts).into_iter().map(|artifact| artifact.storage));
+            row.changed()
+        });
+        let gone = gone.collect();
+        index.throw(dropped, now);
+        Ok(gone)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

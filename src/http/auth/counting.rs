@@ -16,6 +16,15 @@ pub fn count_try(state: &HttpState, request: &HttpRequest, email: Option<&str>) 
     email.map_or(Ok(()), |email| state.rates.count(Rate::Login, email, now))
 }
 
+/// Counts a letter that somebody asks to be sent to an e-mail address, and the try.
+///
+/// # Errors
+/// `rate_limited`; the same whether the address has an account or not.
+pub fn count_letter(state: &HttpState, request: &HttpRequest, email: &str) -> Result<(), ApiError> {
+    count_try(state, request, None)?;
+    state.rates.count(Rate::Letter, email, state.clock.now())
+}
+
 /// Counts a try of somebody who is logged in to name the account's password.
 ///
 /// # Errors

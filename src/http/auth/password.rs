@@ -37,7 +37,7 @@ pub async fn forgotten(
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, ApiError> {
     let email = email_of(&body.0.email)?;
-    counting::count_try(&state, &request, Some(&email))?;
+    counting::count_letter(&state, &request, &email)?;
     state.flows.send_password_link(email)?;
     audit::record(&state, &request, None, "password_link_asked", "").await;
     Ok(answers::accepted(if state.flows.has_mail() {

@@ -27,7 +27,7 @@ pub async fn resend(
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, ApiError> {
     let email = email_of(&body.0.email)?;
-    counting::count_try(&state, &request, Some(&email))?;
+    counting::count_letter(&state, &request, &email)?;
     state.flows.send_verification(email)?;
     Ok(answers::accepted(if state.flows.has_mail() {
         "if the address waits to be confirmed, a link is on its way to it"

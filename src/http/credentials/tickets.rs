@@ -31,7 +31,9 @@ pub async fn create(
             TicketPurpose::Status => Scope::JobsRead,
             TicketPurpose::Stream => Scope::Listen,
         },
-    )?;
+        &request,
+    )
+    .await?;
     if purpose == TicketPurpose::Stream && job_id.is_some() {
         return Err(ApiError::bad_request("`job_id` goes with the purpose `status` only"));
     }

@@ -23,6 +23,34 @@ impl World {
 }
 
 #[test]
+async fn what_a_credential_may_not_do_is_recorded() {
+    let world = World::start().await;
+    let key = world.make_key_with("owner@example.test", Scopes::parse("jobs:read")).await;
+    for (method, path) in [(Method::GET, "/saas/callback-secret"), (Method::GET, "/auth/api-keys")] {
+        assert_problem(world.send(&key, method, path, None).await, 403, "scope").await;
+    }
+    let socket =
+        world.client.get(format!("{}/v1/listen", world.base)).bearer_auth(&key).send().await.unwrap();
+    assert_eq!(socket.status(), 403);
+    let foreign = world.client.get(format!("{}/ws", world.base)).header("origin", "https://evil.test");
+    assert_eq!(foreign.send().await.unwrap().status(), 403);
+    let index = crate::storage::connect(&world.config.storage).await.unwrap();
+    let lines = index.identity().audit_log(None, 10).await.unwrap();
+    index.close().await;
+    let mut seen: Vec<(&str, &str)> =
+        lines.iter().map(|line| (line.event.as_str(), line.detail.as_str())).collect();
+    seen.sort_unstable();
+    let expected = [
+        ("origin_refused", ""),
+        ("scope_refused", "jobs:write"),
+        ("scope_refused", "listen"),
+        ("scope_refused", "person"),
+    ];
+    assert_eq!(seen, expected);
+    world.stop().await;
+}
+
+#[test]
 async fn a_person_makes_lists_and_revokes_keys() {
     let world = World::start().await;
     let token = world.log_in("ada@example.test").await;

@@ -80,6 +80,28 @@ async fn guesses_at_the_current_password_are_counted() {
 }
 
 #[test]
+async fn strangers_cannot_flood_a_persons_letter_box() {
+    let world = World::start_with(Default::default(), |config| config.limits.letters_per_hour = 2).await;
+    // An hour may turn between the tries, so one more than twice the limit.
+    for path in ["/auth/password/forgotten", "/auth/verify/resend"] {
+        let mut refused = None;
+        for _ in 0..5 {
+            let answer = world.post(path, &json!({"email": "ada@example.test"})).await;
+            if answer.status() == 429 {
+                refused = Some(answer);
+            }
+        }
+        let refused = refused.expect("more than two letters in an hour or two");
+        let wait_s: u64 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!((1..=3_600).contains(&wait_s), "{wait_s}");
+        assert_problem(refused, 429, "rate_limited").await;
+    }
+    let another = world.post("/auth/password/forgotten", &json!({"email": "eve@example.test"})).await;
+    assert_eq!(another.status(), 202, "another's box is not full");
+    world.stop().await;
+}
+
+#[test]
 async fn a_hash_of_another_cost_is_renewed_at_the_next_login() {
     let world = World::start().await;
     let email = "ada@example.test";

@@ -9,11 +9,11 @@ mod places;
 mod probe;
 mod receive;
 
+use crate::http::callback_secret;
 use crate::http::error::ApiError;
 use crate::http::guard::{Guarded, JobsWrite};
 use crate::http::limits::Rate;
 use crate::http::state::HttpState;
-use crate::http::view::view;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use sottovoce_actors::dispatcher::JobHint;
@@ -56,20 +56,24 @@ pub async fn submit(
         idempotency,
         now: state.clock.now(),
     };
+    if job.params.callback_url.is_some() {
+        let fresh = callback_secret::fresh()?;
+        state.callbacks.callback_secret(account, fresh, job.now).await?;
+    }
     // If the client goes away now, the index may still take the row.
     upload.object.keep();
     match state.store.submit(job).await {
         Ok(Submitted::New(job)) => {
             announce(&*state.bus, job.account, &state_of(&job)).await;
             (state.hint)(JobHint::Enqueued);
-            Ok(created().insert_header((header::LOCATION, location(job.id))).json(view(&job)))
+            Ok(created().insert_header((header::LOCATION, location(job.id))).json(state.view(&job)))
         }
         Ok(Submitted::Replayed(job)) => {
             upload.object.give_up();
             Ok(created()
                 .insert_header((header::LOCATION, location(job.id)))
                 .insert_header((REPLAYED, "true"))
-                .json(view(&job)))
+                .json(state.view(&job)))
         }
         Err(error) => {
             // An index that failed half-way may have kept the row; if not, the janitor sweeps the object.

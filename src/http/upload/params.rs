@@ -36,11 +36,6 @@ fn check(params: &JobParams, models: &[ModelInfo]) -> Result<(), ApiError> {
     if params.target_language.is_some() {
         return Err(ApiError::bad_request("`target_language` is for jobs of type `translation`"));
     }
-    if params.callback_url.is_some() {
-        return Err(ApiError::bad_request(
-            "`callback_url` is not supported; follow the job on /ws or ask for it",
-        ));
-    }
     let model = match &params.model {
         None => None,
         Some(name) => Some(models.iter().find(|model| model.id.as_str() == name).ok_or_else(|| {
@@ -115,7 +110,6 @@ mod tests {
             (r#"{"type":"stream"}"#, ErrorCode::BadRequest),
             (r#"{"type":"translation"}"#, ErrorCode::BadRequest),
             (r#"{"type":"transcription","colour":"red"}"#, ErrorCode::BadRequest),
-            (r#"{"type":"transcription","callback_url":"https://a.test"}"#, ErrorCode::BadRequest),
             (r#"{"type":"transcription","model":"nova"}"#, ErrorCode::ModelUnknown),
             (r#"{"type":"transcription","language":"fr"}"#, ErrorCode::LanguageUnsupported),
             (

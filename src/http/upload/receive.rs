@@ -88,6 +88,7 @@ async fn receive_raw(
         )
     })?;
     let params = params::parse(json.as_bytes(), &state.models)?;
+    check_callback(state, &params)?;
     let mut pace = Pace::new(&state.limits);
     let (object, stored) = store(state, &mut payload, &mut pace, id).await?;
     Ok(Upload { params, file_name: None, object, stored })
@@ -108,6 +109,7 @@ async fn receive_form(
         .map_err(|_| ApiError::bad_request(format!("`params` may have at most {MAX_PARAMS_BYTES} bytes")))?
         .map_err(broken)?;
     let params = params::parse(&json, &state.models)?;
+    check_callback(state, &params)?;
     drop(field);
 
     let mut field = part(&mut form, &mut pace, "file").await?;
@@ -120,6 +122,12 @@ async fn receive_form(
         Some(Ok(_)) => Err(ApiError::bad_request("nothing may follow the part `file`")),
         Some(Err(error)) => Err(broken(error)),
     }
+}
+
+fn check_callback(state: &HttpState, params: &JobParams) -> Result<(), ApiError> {
+    let Some(url) = &params.callback_url else { return Ok(()) };
+    let checked = state.callback_policy.check(url);
+    checked.map(drop).map_err(|why| ApiError::bad_request(format!("`callback_url` cannot be used: {why}")))
 }
 
 async fn part(form: &mut Multipart, pace: &mut Pace, name: &str) -> Result<Field, ApiError> {

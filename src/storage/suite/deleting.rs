@@ -16,7 +16,7 @@ pub async fn a_queued_job_is_gone_at_once(fixture: &mut impl Fixture) {
     );
     assert_not_found(store.job(ada, job.id).await);
     assert!(store.jobs(super::listing::all_of(ada)).await.expect("list").is_empty());
-    assert!(store.claim(node(), at(9), at(2)).await.expect("claim").is_none());
+    assert!(store.claim(node(), at(9), at(2), &[]).await.expect("claim").is_none());
     assert_eq!(store.queued().await.expect("queued"), 0);
     assert_eq!(store.garbage(at(1), 10).await.expect("garbage"), [job.input.expect("input")]);
 }
@@ -69,6 +69,32 @@ pub async fn deleting_again_changes_nothing(fixture: &mut impl Fixture) {
     let (gone, _) = store.delete(ada, running.id, at(4)).await.expect("delete the stopped one");
     assert_eq!(gone, Deleted::Gone);
     assert_not_found(store.job(ada, running.id).await);
+}
+
+pub async fn old_jobs_expire(fixture: &mut impl Fixture) {
+    let store = fixture.store();
+    let ada = fixture.account("ada@example.org").await;
+    let mut ended = Vec::new();
+    for ms in [10, 20, 30] {
+        let (job, lease) = claim_new(&*store, ada, at(ms)).await;
+        store.finish(lease, finish(lease, at(ms))).await.expect("finish");
+        ended.push(job.id);
+    }
+    let waiting = submit(&*store, new_job(ada, T0)).await.id;
+    let expire = |before, limit| store.expire_jobs(at(before), at(100), limit);
+    assert!(expire(10, 9).await.expect("expire").is_empty(), "it ended at 10, not before");
+    let first = expire(30, 1).await.expect("expire");
+    assert_eq!(first.iter().map(|changed| changed.job).collect::<Vec<_>>(), [ended[0]], "the oldest first");
+    assert_eq!(expire(30, 9).await.expect("expire").len(), 1);
+    assert!(expire(30, 9).await.expect("expire").is_empty());
+    for gone in &ended[..2] {
+        assert_not_found(store.job(ada, *gone).await);
+    }
+    for kept in [ended[2], waiting] {
+        store.job(ada, kept).await.expect("kept");
+    }
+    // Two artifacts of the expired, three inputs of the ended.
+    assert_eq!(store.garbage(at(100), 99).await.expect("garbage").len(), 5);
 }
 
 pub async fn others_jobs_are_not_found(fixture: &mut impl Fixture) {

@@ -125,7 +125,7 @@ pub async fn a_cancelled_job_does_not_run_again(fixture: &mut impl Fixture) {
         assert_eq!(changed.expect("held").seq, ended.seq);
         assert_eq!((ended.status, ended.error_code), (JobStatus::Failed, Some(ErrorCode::Canceled)));
         assert_eq!(store.garbage(at(2), 10).await.expect("garbage"), [job.input.expect("input")]);
-        assert!(store.claim(node(), at(99_999), at(9_999)).await.expect("claim").is_none());
+        assert!(store.claim(node(), at(99_999), at(9_999), &[]).await.expect("claim").is_none());
     }
     submit(&*store, new_job(ada, T0)).await;
     assert_eq!(store.queued().await.expect("queued"), 1);

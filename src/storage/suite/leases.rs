@@ -12,13 +12,12 @@ use sottovoce_protocol::jobs::{ArtifactKind, JobStatus};
 pub async fn jobs_are_claimed_in_order(fixture: &mut impl Fixture) {
     let store = fixture.store();
     let ada = fixture.account("ada@example.org").await;
-    let eve = fixture.account("eve@example.org").await;
     let mut submitted = Vec::new();
-    for (ms, owner) in [(30, ada), (10, eve), (20, ada), (20, eve)] {
+    for (ms, owner) in [(30, ada), (10, ada), (20, ada)] {
         submitted.push(submit(&*store, new_job(owner, at(ms))).await.id);
     }
     let mut claimed = Vec::new();
-    while let Some((job, lease)) = store.claim(node(), at(90_000), at(30)).await.expect("claim") {
+    while let Some((job, lease)) = store.claim(node(), at(90_000), at(30), &[]).await.expect("claim") {
         assert_eq!(
             (job.status, job.attempt, job.epoch, job.seq),
             (JobStatus::Processing, 1, LeaseEpoch(1), StatusSeq(2))
@@ -27,7 +26,7 @@ pub async fn jobs_are_claimed_in_order(fixture: &mut impl Fixture) {
         assert_eq!(store.job(job.account, job.id).await.expect("job"), job);
         claimed.push(job.id);
     }
-    assert_eq!(claimed, [submitted[1], submitted[2], submitted[3], submitted[0]]);
+    assert_eq!(claimed, [submitted[1], submitted[2], submitted[0]]);
     assert_eq!(store.queued().await.expect("queued"), 0);
 }
 
@@ -36,17 +35,16 @@ pub async fn a_job_is_claimed_when_due(fixture: &mut impl Fixture) {
     let ada = fixture.account("ada@example.org").await;
     let (job, lease) = claim_new(&*store, ada, T0).await;
     store.retry(lease, at(500), at(10)).await.expect("retry");
-    assert!(store.claim(node(), at(900), at(499)).await.expect("claim").is_none());
+    assert!(store.claim(node(), at(900), at(499), &[]).await.expect("claim").is_none());
     assert_eq!(claim(&*store, at(500)).await.0.id, job.id);
 }
 
 pub async fn priority_orders_an_accounts_own_jobs(fixture: &mut impl Fixture) {
     let store = fixture.store();
     let ada = fixture.account("ada@example.org").await;
-    let eve = fixture.account("eve@example.org").await;
     let mut submitted = Vec::new();
-    for (ms, owner, priority) in [(0, ada, 0), (1, ada, 5), (2, eve, 9), (3, ada, -1)] {
-        let mut new = new_job(owner, at(ms));
+    for (ms, priority) in [(0, 0), (1, 5), (2, 5), (3, -1)] {
+        let mut new = new_job(ada, at(ms));
         new.params.priority = Some(priority);
         submitted.push(submit(&*store, new).await.id);
     }
@@ -54,8 +52,57 @@ pub async fn priority_orders_an_accounts_own_jobs(fixture: &mut impl Fixture) {
     for _ in 0..4 {
         claimed.push(claim(&*store, at(10)).await.0.id);
     }
-    // Ada's turn comes first because her oldest job does; which of hers runs is hers to say. Eve's 9 overtakes nobody.
-    assert_eq!(claimed, [submitted[1], submitted[0], submitted[2], submitted[3]]);
+    assert_eq!(claimed, [submitted[1], submitted[2], submitted[0], submitted[3]]);
+}
+
+pub async fn accounts_take_turns(fixture: &mut impl Fixture) {
+    let store = fixture.store();
+    let mut owners = Vec::new();
+    for name in ["ada", "eve", "kim"] {
+        owners.push(fixture.account(&format!("{name}@example.org")).await);
+    }
+    for (owner, count) in [(owners[0], 50), (owners[1], 2), (owners[2], 1)] {
+        for ms in 0..count {
+            let mut new = new_job(owner, at(ms));
+            // Priority is among an account's own jobs: it buys no turn.
+            new.params.priority = Some(i32::from(owner == owners[0]) * 100);
+            submit(&*store, new).await;
+        }
+    }
+    let mut served = Vec::new();
+    for _ in 0..7 {
+        served.push(claim(&*store, at(100)).await.0.account);
+    }
+    let (first, second) = (served[..3].to_vec(), served[3..5].to_vec());
+    assert!(owners.iter().all(|owner| first.contains(owner)), "each once before one comes again: {served:?}");
+    assert!(owners[..2].iter().all(|owner| second.contains(owner)), "then those that have more: {served:?}");
+    assert_eq!(served[5..], [owners[0]; 2]);
+    // One that comes back after others were served goes first.
+    submit(&*store, new_job(owners[2], at(101))).await;
+    assert_eq!(claim(&*store, at(102)).await.0.account, owners[2]);
+}
+
+pub async fn accounts_are_passed_over_on_demand(fixture: &mut impl Fixture) {
+    let store = fixture.store();
+    let ada = fixture.account("ada@example.org").await;
+    let eve = fixture.account("eve@example.org").await;
+    for owner in [ada, ada, eve] {
+        submit(&*store, new_job(owner, T0)).await;
+    }
+    let claimed = store.claim(node(), at(9_000), T0, &[ada]).await.expect("claim").expect("eve's");
+    assert_eq!(claimed.0.account, eve);
+    assert!(store.claim(node(), at(9_000), T0, &[ada]).await.expect("claim").is_none());
+    assert!(store.claim(node(), at(9_000), T0, &[eve]).await.expect("claim").is_some());
+}
+
+pub async fn a_job_tells_when_it_was_begun(fixture: &mut impl Fixture) {
+    let store = fixture.store();
+    let ada = fixture.account("ada@example.org").await;
+    let (job, lease) = claim_new(&*store, ada, at(5)).await;
+    assert_eq!(job.started_at, Some(at(5)));
+    store.retry(lease, at(10), at(7)).await.expect("retry");
+    assert_eq!(store.job(ada, job.id).await.expect("job").started_at, None);
+    assert_eq!(claim(&*store, at(20)).await.0.started_at, Some(at(20)));
 }
 
 pub async fn progress_never_goes_back(fixture: &mut impl Fixture) {
@@ -83,7 +130,7 @@ pub async fn a_heartbeat_keeps_a_lease(fixture: &mut impl Fixture) {
     let ada = fixture.account("ada@example.org").await;
     let holder = node();
     submit(&*store, new_job(ada, T0)).await;
-    let (_, lease) = store.claim(holder, at(100), T0).await.expect("claim").expect("due");
+    let (_, lease) = store.claim(holder, at(100), T0, &[]).await.expect("claim").expect("due");
     store.heartbeat(lease, at(200), Permille(0), None).await.expect("held");
     assert!(store.take_over(node(), false, at(900), at(200), 10).await.expect("sweep").is_empty());
     assert_eq!(store.take_over(node(), false, at(900), at(201), 10).await.expect("sweep").len(), 1);
@@ -115,7 +162,7 @@ pub async fn a_lone_node_takes_over_what_others_hold(fixture: &mut impl Fixture)
     let (me, dead) = (node(), node());
     for holder in [me, dead] {
         submit(&*store, NewJob { now: T0, ..new_job(ada, T0) }).await;
-        store.claim(holder, at(60_000), T0).await.expect("claim").expect("due");
+        store.claim(holder, at(60_000), T0, &[]).await.expect("claim").expect("due");
     }
     assert!(store.take_over(me, false, at(90_000), at(1), 10).await.expect("sweep").is_empty());
     let taken = store.take_over(me, true, at(90_000), at(1), 10).await.expect("sweep");

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod audit;
+mod callbacks;
 mod deleting;
 mod endings;
 mod garbage;
@@ -24,6 +25,7 @@ mod tickets;
 use crate::config::{SecretText, StorageConfig};
 use crate::system::SystemIds;
 use async_trait::async_trait;
+use sottovoce_actors::ports::callback::CallbackQueue;
 use sottovoce_actors::ports::clock::Ids;
 use sottovoce_actors::ports::identity::{Identity, SecretHash};
 use sottovoce_actors::ports::store::{
@@ -48,11 +50,13 @@ pub trait Fixture: Send + Sync {
     async fn reopen(&mut self);
 }
 
-/// A fixture whose database holds accounts and credentials too.
+/// A fixture whose database holds accounts, credentials and callbacks too.
 #[async_trait]
 pub trait IdentityFixture: Fixture {
     /// Returns the port of accounts and credentials.
     fn identity(&self) -> Arc<dyn Identity>;
+    /// Returns the port of callbacks.
+    fn callbacks(&self) -> Arc<dyn CallbackQueue>;
     /// Returns the hashes of the `active` refresh tokens of a login, past the port.
     async fn active_tokens(&self, session: SessionId) -> Vec<String>;
 }
@@ -81,6 +85,7 @@ macro_rules! every_test {
             },
             leases::{
                 jobs_are_claimed_in_order, a_job_is_claimed_when_due, priority_orders_an_accounts_own_jobs,
+                accounts_take_turns, accounts_are_passed_over_on_demand, a_job_tells_when_it_was_begun,
                 progress_never_goes_back, a_heartbeat_keeps_a_lease, dead_leases_are_taken_over,
                 a_lone_node_takes_over_what_others_hold, zombies_change_nothing,
             },
@@ -91,7 +96,7 @@ macro_rules! every_test {
             },
             deleting::{
                 a_queued_job_is_gone_at_once, a_running_job_is_told_to_stop, an_ended_job_leaves_garbage,
-                deleting_again_changes_nothing, others_jobs_are_not_found,
+                deleting_again_changes_nothing, others_jobs_are_not_found, old_jobs_expire,
             },
             listing::{pages_hold_each_job_once, filters_hold},
             garbage::{
@@ -110,7 +115,7 @@ macro_rules! every_test {
 }
 pub(crate) use every_test;
 
-/// The tests of accounts and credentials, named once for all databases.
+/// The tests of accounts, credentials and callbacks, named once for all databases.
 macro_rules! every_identity_test {
     ($fixture:ty) => {
         crate::storage::suite::conformance!($fixture:
@@ -140,6 +145,10 @@ macro_rules! every_identity_test {
                 a_ticket_opens_once, a_ticket_is_for_one_purpose_and_origin,
                 a_ticket_ends_with_what_it_was_made_with, of_many_with_one_ticket_one_gets_in,
                 a_login_on_its_way_is_one_browsers,
+            },
+            callbacks::{
+                the_end_of_a_job_is_told, attempts_are_noted, a_deleted_job_is_not_told, an_account_has_one_secret,
+                a_callback_is_taken_by_one_server,
             },
             audit::{
                 what_ended_is_told, the_log_is_kept_in_order, what_has_expired_is_forgotten,
@@ -265,7 +274,7 @@ pub async fn submit(store: &dyn Store, new: NewJob) -> Job {
 }
 
 pub async fn claim(store: &dyn Store, now: EpochMs) -> (Job, Lease) {
-    store.claim(node(), now.plus_ms(60_000), now).await.expect("claim").expect("a due job")
+    store.claim(node(), now.plus_ms(60_000), now, &[]).await.expect("claim").expect("a due job")
 }
 
 pub async fn claim_new(store: &dyn Store, account: AccountId, now: EpochMs) -> (Job, Lease) {

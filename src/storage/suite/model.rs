@@ -83,7 +83,7 @@ impl History {
             }
             25..45 => {
                 let me = self.pick(&self.nodes.clone());
-                let claimed = store.claim(me, until, now).await.expect("claim").map(|(_, lease)| lease);
+                let claimed = store.claim(me, until, now, &[]).await.expect("claim").map(|(_, lease)| lease);
                 assert_eq!(claimed, self.reference.claim(me, until, now));
                 self.leases.extend(claimed);
             }

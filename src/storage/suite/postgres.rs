@@ -7,6 +7,7 @@ use crate::storage::open::{OpenError, OpenedIndex, connect};
 use crate::system::SystemIds;
 use async_trait::async_trait;
 use futures_util::future::join_all;
+use sottovoce_actors::ports::callback::CallbackQueue;
 use sottovoce_actors::ports::clock::Ids;
 use sottovoce_actors::ports::identity::Identity;
 use sottovoce_actors::ports::store::{Store, StoreError};
@@ -81,6 +82,10 @@ impl Fixture for PostgresFixture {
 impl IdentityFixture for PostgresFixture {
     fn identity(&self) -> Arc<dyn Identity> {
         self.index.identity()
+    }
+
+    fn callbacks(&self) -> Arc<dyn CallbackQueue> {
+        self.index.callbacks()
     }
 
     async fn active_tokens(&self, session: SessionId) -> Vec<String> {
@@ -211,7 +216,7 @@ async fn a_claim_goes_by_what_is_being_claimed() {
         .fetch_all(&mut *claiming)
         .await
         .expect("held");
-    let (job, _) = store.claim(node(), at(60_000), at(1)).await.expect("claim").expect("eve's is due");
+    let (job, _) = store.claim(node(), at(60_000), at(1), &[]).await.expect("claim").expect("eve's is due");
     assert_eq!(job.id, second.id);
 }
 

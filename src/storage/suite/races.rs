@@ -18,7 +18,7 @@ pub async fn workers_share_the_queue(fixture: &mut impl Fixture) {
         let store: Arc<dyn Store> = Arc::clone(&store);
         tokio::spawn(async move {
             let (mut claimed, me) = (Vec::new(), node());
-            while let Some((job, _)) = store.claim(me, at(60_000), at(1)).await.expect("claim") {
+            while let Some((job, _)) = store.claim(me, at(60_000), at(1), &[]).await.expect("claim") {
                 claimed.push(job.id);
             }
             claimed
@@ -44,7 +44,7 @@ pub async fn workers_of_several_processes_share_the_queue(fixture: &mut impl Fix
         let store: Arc<dyn Store> = Arc::clone(&stores[worker % 3]);
         tokio::spawn(async move {
             let (mut claimed, me) = (Vec::new(), node());
-            while let Some((job, lease)) = store.claim(me, at(60_000), at(1)).await.expect("claim") {
+            while let Some((job, lease)) = store.claim(me, at(60_000), at(1), &[]).await.expect("claim") {
                 assert_eq!((lease.job, lease.epoch.0, job.attempt), (job.id, 1, 1));
                 claimed.push(job.id);
             }
@@ -165,7 +165,7 @@ pub async fn a_delete_is_never_lost(fixture: &mut impl Fixture) {
         let (job, lease) = claim_new(&**store, ada, T0).await;
         let (other, again) = (Arc::clone(&stores[1]), Arc::clone(&stores[1]));
         let retry = tokio::spawn(async move { other.retry(lease, T0, at(1)).await });
-        let claim = tokio::spawn(async move { again.claim(node(), at(60_000), at(1)).await });
+        let claim = tokio::spawn(async move { again.claim(node(), at(60_000), at(1), &[]).await });
         let (deleted, _) = store.delete(ada, job.id, at(1)).await.expect("delete");
         retry.await.expect("worker").expect("held until then");
         claim.await.expect("worker").expect("claim");

@@ -23,6 +23,8 @@ pub struct Kept {
 pub struct Reference {
     pub jobs: BTreeMap<JobId, Kept>,
     pub garbage: BTreeMap<StorageRef, EpochMs>,
+    /// Accounts in the order in which they were served last.
+    served: Vec<AccountId>,
     keys: HashMap<(AccountId, String), (Idempotency, JobId)>,
 }
 
@@ -63,7 +65,9 @@ impl Reference {
             epoch: LeaseEpoch(i64::from(begun)),
             cancel_requested: false,
             created_at: start.now,
+            started_at: lease.map(|_| start.now),
             completed_at: None,
+            callback: None,
             artifacts: Vec::new(),
         };
         self.jobs.insert(start.id, Kept { job, run_at: start.now, lease, is_deleted: false });
@@ -104,14 +108,19 @@ impl Reference {
 
     pub fn claim(&mut self, node: NodeId, lease_until: EpochMs, now: EpochMs) -> Option<Lease> {
         let is_due = |kept: &&mut Kept| kept.job.status == JobStatus::Queued && kept.run_at <= now;
-        let first = self.jobs.values_mut().filter(is_due).min_by_key(|kept| (kept.run_at, kept.job.id))?;
-        let owner = first.job.account;
+        let served = &self.served;
+        let turn = |account| served.iter().position(|served| *served == account).map_or(0, |place| place + 1);
+        let owners = self.jobs.values_mut().filter(is_due).map(|kept| kept.job.account);
+        let owner = owners.min_by_key(|account| (turn(*account), *account))?;
         let kept =
             self.jobs.values_mut().filter(is_due).filter(|kept| kept.job.account == owner).min_by_key(
                 |kept| (-i64::from(kept.job.params.priority.unwrap_or(0)), kept.run_at, kept.job.id),
             )?;
         kept.job.status = JobStatus::Processing;
         kept.job.attempt += 1;
+        kept.job.started_at = Some(now);
+        self.served.retain(|account| *account != owner);
+        self.served.push(owner);
         Some(kept.lease_to(node, lease_until))
     }
 
@@ -192,6 +201,7 @@ impl Reference {
             return Some(self.end(lease.job, Some(ErrorCode::Canceled), now));
         }
         kept.lease = None;
+        kept.job.started_at = None;
         kept.run_at = run_at;
         kept.job.status = JobStatus::Queued;
         kept.job.attempt -= back;

@@ -4,6 +4,7 @@ use super::{Fixture, IdentityFixture, T0, config, every_test, new_job, submit};
 use crate::storage::open::{self, OpenError, OpenedIndex};
 use crate::system::SystemIds;
 use async_trait::async_trait;
+use sottovoce_actors::ports::callback::CallbackQueue;
 use sottovoce_actors::ports::clock::Ids;
 use sottovoce_actors::ports::identity::Identity;
 use sottovoce_actors::ports::store::{Store, StoreError};
@@ -64,6 +65,10 @@ impl Fixture for SqliteFixture {
 impl IdentityFixture for SqliteFixture {
     fn identity(&self) -> Arc<dyn Identity> {
         self.index.identity()
+    }
+
+    fn callbacks(&self) -> Arc<dyn CallbackQueue> {
+        self.index.callbacks()
     }
 
     async fn active_tokens(&self, session: SessionId) -> Vec<String> {

@@ -32,7 +32,9 @@ pub async fn a_submitted_job_is_queued(fixture: &mut impl Fixture) {
         epoch: LeaseEpoch(0),
         cancel_requested: false,
         created_at: at(5),
+        started_at: None,
         completed_at: None,
+        callback: None,
         artifacts: Vec::new(),
     };
     assert_eq!(submit(&*store, new).await, expected);
@@ -121,7 +123,7 @@ pub async fn a_stream_is_leased_from_the_start(fixture: &mut impl Fixture) {
     assert_eq!((job.input.clone(), job.attempt, job.max_attempts), (Some(new.log), 1, 1));
     assert_eq!((lease.job, lease.epoch, job.epoch), (new.id, LeaseEpoch(1), LeaseEpoch(1)));
     assert_eq!(store.job(ada, new.id).await.expect("job"), job);
-    assert!(store.claim(node(), at(9), at(1)).await.expect("claim").is_none(), "streams are not queued");
+    assert!(store.claim(node(), at(9), at(1), &[]).await.expect("claim").is_none(), "streams are not queued");
     let beat = store.heartbeat(lease, at(90_000), Permille(0), None).await.expect("held");
     assert_eq!(beat, (Heartbeat::Held, StatusSeq(1)));
     assert_eq!(

@@ -138,6 +138,27 @@ async fn a_server_starts_without_its_provider() {
     app.finish().await;
 }
 
+/// Many logins at once wait for one answer that does not come, not for one each.
+#[actix::test]
+async fn a_provider_that_hangs_holds_up_nobody_twice() {
+    const TIMEOUT: std::time::Duration = std::time::Duration::from_millis(1_000);
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let issuer = format!("http://{}", silent.local_addr().expect("an address"));
+    let app = app_with(&issuer, &[("oidc__timeout_ms", "1000")]).await;
+    let url = app.url("/auth/oidc/login");
+    let began = tokio::time::Instant::now();
+    let asking = (0..8).map(|_| {
+        let url = url.clone();
+        async move { Browser::new().get(&url).await }
+    });
+    for answer in futures_util::future::join_all(asking).await {
+        assert_refused(answer, 503, "idp_unavailable", "it hangs").await;
+    }
+    assert!(began.elapsed() < TIMEOUT * 4, "eight waits took {:?}", began.elapsed());
+    drop(silent);
+    app.finish().await;
+}
+
 #[actix::test]
 async fn the_issuer_is_compared_to_the_last_slash() {
     let provider = Provider::hostile_with_end("/");
