@@ -20,9 +20,12 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long a writer waits for another process (a command beside the server).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between two tries to make a new file.
+const TRY_AGAIN: Duration = Duration::from_millis(20);
 const READERS: u32 = 4;
 
 const DIALECT: Dialect = Dialect {
@@ -76,7 +79,8 @@ pub async fn open(path: &Path, acquire_timeout: Duration) -> Result<SqliteStore,
     let pool =
         || SqlitePoolOptions::new().acquire_timeout(acquire_timeout).idle_timeout(None).max_lifetime(None);
     let failed = |error: sqlx::Error| OpenError::Failed(format!("{}: {error}", path.display()));
-    let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;
+    let writer = first_connection(|| pool().max_connections(1).connect_with(options.clone())).await;
+    let writer = writer.map_err(failed)?;
     migrate(&writer).await?;
     // `query_only`, not `SQLITE_OPEN_READONLY`: a reader of a WAL must be able to write its shared memory.
     let readers = pool()
@@ -85,6 +89,31 @@ pub async fn open(path: &Path, acquire_timeout: Duration) -> Result<SqliteStore,
         .await
         .map_err(failed)?;
     Ok(SqlStore::new(SqliteDatabase { path: path.to_owned(), writer, readers }))
+}
+
+/// Connects while others may be making the same file: its switch to WAL is refused at once, whatever the busy timeout,
+/// while another connection does the same.
+async fn first_connection<F: Future<Output = sqlx::Result<SqlitePool>>>(
+    connect: impl Fn() -> F,
+) -> sqlx::Result<SqlitePool> {
+    let until = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match connect().await {
+            Err(sqlx::Error::Database(error)) if is_busy(&*error) && Instant::now() < until => {
+                tokio::time::sleep(TRY_AGAIN).await;
+            }
+            connected => return connected,
+        }
+    }
+}
+
+fn is_busy(error: &dyn sqlx::error::DatabaseError) -> bool {
+    primary_code(error) == BUSY
+}
+
+/// The low byte of SQLite's result code; 0 if there is none.
+fn primary_code(error: &dyn sqlx::error::DatabaseError) -> i32 {
+    error.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or(0) & 0xff
 }
 
 /// Makes the folder and the file readable by their owner alone; the log files take the mode of the file.
@@ -192,13 +221,10 @@ fn translate(error: sqlx::Error) -> StoreError {
         | sqlx::Error::Io(_) => StoreError::Unavailable(text),
         // The only references are to accounts and jobs: the row that a verb was given does not exist.
         sqlx::Error::Database(error) if error.is_foreign_key_violation() => StoreError::NotFound,
-        sqlx::Error::Database(error) => {
-            let extended: i32 = error.code().and_then(|code| code.parse().ok()).unwrap_or(0);
-            match extended & 0xff {
-                BUSY | LOCKED | READ_ONLY | IO_ERROR | FULL | CANNOT_OPEN => StoreError::Unavailable(text),
-                _ => StoreError::Broken(text),
-            }
-        }
+        sqlx::Error::Database(error) => match primary_code(&*error) {
+            BUSY | LOCKED | READ_ONLY | IO_ERROR | FULL | CANNOT_OPEN => StoreError::Unavailable(text),
+            _ => StoreError::Broken(text),
+        },
         _ => StoreError::Broken(text),
     }
 }
