@@ -344,6 +344,7 @@ fn http_state(
         flows,
         oidc: settings::oidc(config)?.map(Arc::new),
         files: ports.files.clone(),
+        presigned: config.files.presigned(),
         bus: ports.bus.clone(),
         media: ports.media.clone(),
         clock: ports.clock.clone(),
