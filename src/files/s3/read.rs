@@ -39,13 +39,16 @@ async fn ask(
     offset: u64,
     length: u64,
 ) -> Result<Ranged, FileError> {
-    let last = offset.checked_add(length - 1).ok_or(FileError::BadRange)?;
+    // No object is longer, and some servers read no larger numbers.
+    let end =
+        offset.checked_add(length).filter(|end| i64::try_from(*end).is_ok()).ok_or(FileError::BadRange)?;
+    let last = end - 1;
     let request = bucket
         .client
         .get_object()
         .bucket(&bucket.name)
         .key(key)
-        .set_if_match(etag)
+        .set_if_match(etag.clone())
         .range(format!("bytes={offset}-{last}"));
     let answer = bucket.thread.run(async move { request.send().await.map_err(translate) }).await?;
     let told = answer.content_range.as_deref().and_then(parse_range);
@@ -53,6 +56,10 @@ async fn ask(
         told.ok_or_else(|| FileError::Unavailable("the object server ignores ranges".into()))?;
     if (first_told, last_told) != (offset, last) {
         return Err(FileError::BadRange);
+    }
+    // Not every server honours the condition.
+    if etag.is_some() && answer.e_tag != etag {
+        return Err(FileError::Unavailable("the object was replaced while it was read".into()));
     }
     Ok(Ranged { body: answer.body, etag: answer.e_tag })
 }

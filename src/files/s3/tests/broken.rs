@@ -35,7 +35,13 @@ async fn a_server_that_does_not_keep_its_word_is_refused() {
         assert!(text.contains(told) && text.contains("checksums=when_required"), "{fault:?}: {text}");
         proxy.set(Fault::None);
     }
-    scratch.open().await;
+    proxy.set(Fault::NoBucket);
+    let error = S3Files::open(&scratch.settings).await.err().expect("refused");
+    assert!(error.is_refusal() && error.to_string().contains("404 NoSuchBucket"), "{error}");
+    proxy.set(Fault::None);
+    let files = scratch.open().await;
+    proxy.set(Fault::NoBucket);
+    assert!(is_unavailable(&files.size(&object("a")).await) || is_unavailable(&read(&files, "a").await));
 }
 
 #[actix::test]

@@ -29,6 +29,8 @@ pub enum Fault {
     Clinging,
     /// Downloads end after so many bytes; once.
     Cut(usize),
+    /// There is no such bucket.
+    NoBucket,
     /// Requests with a body fail.
     ReadOnly,
     /// The next object that is put is kept, and the answer says that it failed; the client is not asked to try again.
@@ -136,6 +138,10 @@ async fn relay(request: HttpRequest, mut payload: web::Payload, shared: Shared) 
     }
     if fault == Fault::ReadOnly && !body.is_empty() {
         return HttpResponse::ServiceUnavailable().finish();
+    }
+    if fault == Fault::NoBucket {
+        let told = "<?xml version=\"1.0\"?><Error><Code>NoSuchBucket</Code></Error>";
+        return HttpResponse::NotFound().content_type("application/xml").body(told);
     }
     if fault == Fault::Clinging && method == Method::DELETE {
         return HttpResponse::NoContent().finish();

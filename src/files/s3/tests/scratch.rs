@@ -24,12 +24,13 @@ pub struct Scratch {
 
 impl Scratch {
     pub fn new() -> Self {
-        let bucket = format!("t-{}", SystemIds.uuid().simple());
+        // Short, as the server makes file names of twice the length.
+        let bucket = format!("t-{}", &SystemIds.uuid().simple().to_string()[20..]);
         let folder = PathBuf::from(told("FOLDER")).join(&bucket);
         std::fs::create_dir(&folder).expect("a bucket");
         let settings = S3Settings {
             bucket,
-            prefix: "captions/test".into(),
+            prefix: "c/t".into(),
             endpoint: Some(told("ENDPOINT")),
             region: "us-east-1".into(),
             path_style: true,
