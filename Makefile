@@ -39,8 +39,9 @@ models: release
 run: setup
 	$(SOTTOVOCE) demo $(ARGS)
 
-setup-test: setup $(TOOLS)/nextest.stamp $(TOOLS)/s3s-fs-$(S3S_VERSION).stamp $(TOOLS)/deepgram-4/pinned.txt $(TOOLS)/deepgram-7/pinned.txt \
-    $(TOOLS)/schemathesis/pinned.txt $(TOOLS)/aiosmtpd/pinned.txt $(TOOLS)/providers/pinned.json postgres browser
+setup-test: setup $(TOOLS)/nextest.stamp $(TOOLS)/s3s-fs-$(S3S_VERSION).stamp \
+    $(TOOLS)/deepgram-4/pinned.txt $(TOOLS)/deepgram-7/pinned.txt $(TOOLS)/schemathesis/pinned.txt \
+    $(TOOLS)/aiosmtpd/pinned.txt $(TOOLS)/providers/pinned.json postgres browser
 	$(SOTTOVOCE) models pull test-speech
 
 $(TOOLS)/nextest.stamp:
