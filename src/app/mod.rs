@@ -6,7 +6,7 @@ mod running;
 mod secrets;
 mod settings;
 
-pub use ports::{Ports, PortsError};
+pub use ports::{Ports, PortsError, open_files};
 pub use running::{Running, StartError};
 
 use crate::config::Config;
@@ -46,7 +46,7 @@ impl ServeError {
 pub async fn serve(config: Config, on_ready: impl FnOnce(SocketAddr)) -> Result<(), ServeError> {
     telemetry::init(&config.telemetry);
     // Before the models: a bucket that cannot be used is told of at once.
-    let files = ports::open_files(&config).await.map_err(StartError::from)?;
+    let files = open_files(&config).await.map_err(StartError::from)?;
     let engine = load_engine(&config).await?;
     let ports = Ports::open_around(&config, engine, files).await.map_err(StartError::from)?;
     let running = Running::start_on(&config, ports).await?;

@@ -1,9 +1,9 @@
 //! Servers whose content is in a bucket: jobs, streams, links, and refusals of a bucket that cannot be trusted.
 
-use crate::app::{TestApp, orphans_among};
+use crate::app::{TestApp, config, orphans_among};
 use crate::client::Client;
 use crate::sound::{said, wav};
-use sottovoce::files::{Checksums, S3Files, S3Settings};
+use sottovoce::app::open_files;
 use sottovoce::system::SystemIds;
 use sottovoce_actors::ports::clock::Ids;
 use sottovoce_actors::testkit::{ScriptedEngine, tone};
@@ -11,7 +11,6 @@ use sottovoce_protocol::jobs::{JobStatus, JobView};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::time::Duration;
 use tempfile::TempDir;
 
 const WORDS: [u32; 8] = [5, 6, 7, 8, 9, 10, 11, 12];
@@ -61,23 +60,6 @@ impl Bucket {
         keys.sort();
         keys
     }
-
-    async fn files(&self) -> S3Files {
-        let settings = S3Settings {
-            bucket: self.name.clone(),
-            prefix: "sv".into(),
-            endpoint: Some(told("ENDPOINT")),
-            region: "us-east-1".into(),
-            path_style: true,
-            checksums: Checksums::WhenRequired,
-            access_key_id: told("ACCESS_KEY_ID"),
-            secret_access_key: told("SECRET_ACCESS_KEY"),
-            connect_timeout: Duration::from_secs(5),
-            request_timeout: Duration::from_secs(20),
-            attempts: 3,
-        };
-        S3Files::open(&settings).await.expect("a good bucket")
-    }
 }
 
 impl Drop for Bucket {
@@ -118,7 +100,8 @@ async fn a_job_lives_in_the_bucket_and_is_there_after_a_restart() {
     assert_eq!(app.artifact(id, "transcript").await, whole);
     let (in_time, data) = app.stop().await;
     assert!(in_time);
-    assert_eq!(orphans_among(&bucket.files().await, data.path()).await, []);
+    let files = open_files(&config(data.path(), &with(&settings, &[]))).await.expect("a good bucket");
+    assert_eq!(orphans_among(&*files, data.path()).await, []);
 }
 
 #[actix::test]

@@ -30,7 +30,8 @@ random() {
     od -An -N20 -tx1 /dev/urandom | tr -d ' \n'
 }
 SOTTOVOCE_TEST_S3_ACCESS_KEY_ID=AK$(random)
-SOTTOVOCE_TEST_S3_SECRET_ACCESS_KEY=$(random)
+# The word is one that the logs of the tests are searched for (search_logs.sh).
+SOTTOVOCE_TEST_S3_SECRET_ACCESS_KEY=canary-password-$(random)
 SOTTOVOCE_TEST_S3_FOLDER=$home/buckets
 mkdir "$SOTTOVOCE_TEST_S3_FOLDER"
 

@@ -122,7 +122,7 @@ impl Bucket {
         }
         let ranged = ask(&self, &key, etag, offset, length).await?;
         let download = Download {
-            tries_left: self.attempts - 1,
+            tries_left: self.attempts.saturating_sub(1),
             bucket: self,
             key,
             etag: ranged.etag,

@@ -95,7 +95,10 @@ pub async fn abort_stale(bucket: &Arc<Bucket>, stale_s: u64) -> Result<(), FileE
         let page = match listed {
             Ok(page) => page,
             Err(error) => {
-                tracing::debug!(cause = describe(&error), "unfinished uploads cannot be listed");
+                tracing::info!(
+                    cause = describe(&error),
+                    "unfinished uploads cannot be listed, a rule of the bucket must end them"
+                );
                 return Ok(());
             }
         };
