@@ -21,6 +21,7 @@ MODELS_DIR := $(or $(SOTTOVOCE__MODELS__DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cac
 
 NEXTEST_VERSION := 0.9.143
 DENY_VERSION := 0.19.0
+S3S_VERSION := 0.14.1
 
 # Tools of our own come before those of the machine.
 export PATH := $(TOOLS)/bin:$(PATH)
@@ -38,14 +39,20 @@ models: release
 run: setup
 	$(SOTTOVOCE) demo $(ARGS)
 
-setup-test: setup $(TOOLS)/nextest.stamp $(TOOLS)/deepgram-4/pinned.txt $(TOOLS)/deepgram-7/pinned.txt \
-    $(TOOLS)/schemathesis/pinned.txt $(TOOLS)/aiosmtpd/pinned.txt $(TOOLS)/standardwebhooks/pinned.txt $(TOOLS)/providers/pinned.json postgres browser
+setup-test: setup $(TOOLS)/nextest.stamp $(TOOLS)/s3s-fs-$(S3S_VERSION).stamp \
+    $(TOOLS)/deepgram-4/pinned.txt $(TOOLS)/deepgram-7/pinned.txt $(TOOLS)/schemathesis/pinned.txt \
+    $(TOOLS)/aiosmtpd/pinned.txt $(TOOLS)/standardwebhooks/pinned.txt $(TOOLS)/providers/pinned.json postgres browser
 	$(SOTTOVOCE) models pull test-speech
 
 $(TOOLS)/nextest.stamp:
 	mkdir -p $(TOOLS)
 	cargo nextest --version >$@ 2>/dev/null || cargo install --locked --root $(TOOLS) cargo-nextest@$(NEXTEST_VERSION)
 	cargo nextest --version >$@
+
+# An S3 server for the tests to start: see src/tests/with_s3.sh.
+$(TOOLS)/s3s-fs-$(S3S_VERSION).stamp:
+	cargo install --locked --root $(TOOLS) --features binary s3s-fs@$(S3S_VERSION)
+	touch $@
 
 # A server for the tests to start: see src/tests/with_postgres.sh, which also says whether there is one.
 postgres:
@@ -80,7 +87,7 @@ $(TOOLS)/providers/pinned.json: src/tests/clients/providers/package.json src/tes
 test: setup-test
 	rm -rf $(TOOLS)/logs && mkdir -p $(TOOLS)/logs
 	SOTTOVOCE_TEST_MODELS_DIR='$(MODELS_DIR)' SOTTOVOCE_TEST_TOOLS_DIR='$(TOOLS)' SOTTOVOCE_TEST_LOG_DIR='$(TOOLS)/logs' \
-	    src/tests/with_postgres.sh cargo nextest run --workspace --locked $(TESTS)
+	    src/tests/with_postgres.sh src/tests/with_s3.sh cargo nextest run --workspace --locked $(TESTS)
 	$(if $(TESTS),,src/tests/search_logs.sh $(TOOLS)/logs)
 
 lint: $(TOOLS)/deny.stamp

@@ -6,7 +6,7 @@ mod running;
 mod secrets;
 mod settings;
 
-pub use ports::{Ports, PortsError};
+pub use ports::{Ports, PortsError, open_files};
 pub use running::{Running, StartError};
 
 use crate::config::Config;
@@ -32,14 +32,24 @@ pub enum ServeError {
     Cut,
 }
 
+impl ServeError {
+    /// Returns whether only another configuration can help.
+    pub const fn is_refusal(&self) -> bool {
+        matches!(self, Self::Start(StartError::Ports(PortsError::Bucket(error))) if error.is_refusal())
+    }
+}
+
 /// Loads the models, serves until a signal, then drains. `on_ready` is told the bound address.
 ///
 /// # Errors
 /// See [`ServeError`].
 pub async fn serve(config: Config, on_ready: impl FnOnce(SocketAddr)) -> Result<(), ServeError> {
     telemetry::init(&config.telemetry);
+    // Before the models: a bucket that cannot be used is told of at once.
+    let files = open_files(&config).await.map_err(StartError::from)?;
     let engine = load_engine(&config).await?;
-    let running = Running::start(&config, engine).await?;
+    let ports = Ports::open_around(&config, engine, files).await.map_err(StartError::from)?;
+    let running = Running::start_on(&config, ports).await?;
     running.warm_up(&config).await;
     on_ready(running.address());
     lifecycle::stop_asked().await?;

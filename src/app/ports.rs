@@ -1,8 +1,8 @@
 //! The adapters that a configuration asks for.
 
 use crate::bus::LocalBus;
-use crate::config::Config;
-use crate::files::LocalFiles;
+use crate::config::{Config, FilesPlace};
+use crate::files::{BucketError, Checksums, LocalFiles, S3Files, S3Settings};
 use crate::mail::{SetupError, SmtpMailer};
 use crate::speech::{EngineEars, FileDecoder};
 use crate::storage::{self, OpenError, OpenedIndex};
@@ -14,7 +14,6 @@ use sottovoce_actors::ports::engine::Engine;
 use sottovoce_actors::ports::files::{FileError, FileStore};
 use sottovoce_actors::ports::mail::Mailer;
 use sottovoce_actors::ports::media::MediaDecoder;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +26,9 @@ pub enum PortsError {
     /// The objects.
     #[error("the folder of files.url cannot be used: {0}")]
     Files(#[from] FileError),
+    /// The bucket.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
     /// Mail.
     #[error(transparent)]
     Mail(#[from] SetupError),
@@ -71,15 +73,26 @@ impl Ports {
     /// # Errors
     /// See [`PortsError`].
     pub async fn open(config: &Config, engine: Arc<dyn Engine>) -> Result<Self, PortsError> {
+        Self::open_around(config, engine, open_files(config).await?).await
+    }
+
+    /// As [`Ports::open`], with the content opened before.
+    ///
+    /// # Errors
+    /// See [`PortsError`].
+    pub async fn open_around(
+        config: &Config,
+        engine: Arc<dyn Engine>,
+        files: Arc<dyn FileStore>,
+    ) -> Result<Self, PortsError> {
         let index = storage::connect(&config.storage).await?;
-        let files = LocalFiles::open(file_root(config.files.url.expose())?).await?;
         if config.bus.url.expose() != "local:" {
             let scheme = scheme_of(config.bus.url.expose());
             return Err(PortsError::Unsupported { key: "bus.url", scheme, known: "local:" });
         }
         Ok(Self {
             index,
-            files: Arc::new(files),
+            files,
             bus: Arc::new(LocalBus::default()),
             media: Arc::new(FileDecoder),
             ears: Arc::new(EngineEars::new(engine.clone())),
@@ -100,11 +113,32 @@ fn mailer(config: &Config) -> Result<Option<Arc<dyn Mailer>>, PortsError> {
     Ok(Some(Arc::new(mailer)))
 }
 
-fn file_root(url: &str) -> Result<PathBuf, PortsError> {
-    match url.split_once(':') {
-        Some(("file", path)) => Ok(PathBuf::from(path.strip_prefix("//").unwrap_or(path))),
-        _ => Err(PortsError::Unsupported { key: "files.url", scheme: scheme_of(url), known: "file:/FOLDER" }),
-    }
+/// Opens the content that the configuration names; a bucket is tried first.
+///
+/// # Errors
+/// See [`PortsError`].
+pub async fn open_files(config: &Config) -> Result<Arc<dyn FileStore>, PortsError> {
+    let files = &config.files;
+    let place = match files.place() {
+        FilesPlace::Folder(root) => return Ok(Arc::new(LocalFiles::open(root).await?)),
+        FilesPlace::Bucket(place) => place,
+    };
+    let checksums =
+        if place.checksums_everywhere { Checksums::WhenSupported } else { Checksums::WhenRequired };
+    let settings = S3Settings {
+        bucket: place.bucket,
+        prefix: place.prefix,
+        endpoint: place.endpoint,
+        region: place.region,
+        path_style: place.path_style,
+        checksums,
+        access_key_id: files.access_key_id.expose().to_owned(),
+        secret_access_key: files.secret_access_key.expose().to_owned(),
+        connect_timeout: Duration::from_millis(files.connect_timeout_ms),
+        request_timeout: Duration::from_millis(files.request_timeout_ms),
+        attempts: files.attempts,
+    };
+    Ok(Arc::new(S3Files::open(&settings).await?))
 }
 
 fn scheme_of(url: &str) -> String {

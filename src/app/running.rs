@@ -379,6 +379,7 @@ fn http_state(
         callbacks: ports.index.callbacks(),
         callback_policy: Arc::new(settings::callback_policy(config)),
         files: ports.files.clone(),
+        presigned: config.files.presigned(),
         bus: ports.bus.clone(),
         media: ports.media.clone(),
         clock: ports.clock.clone(),

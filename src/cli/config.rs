@@ -1,7 +1,7 @@
 //! `check-config` and `default-config`.
 
 use super::Failure;
-use crate::config::{Config, DEFAULT_TOML, PRODUCTION_TOML, Registration};
+use crate::config::{Config, DEFAULT_TOML, FilesPlace, PRODUCTION_TOML, Registration};
 use std::io::Write;
 
 /// Says that the configuration is good and what follows from it; the values of secrets are not shown.
@@ -13,6 +13,7 @@ pub(super) fn check(config: &Config) {
     for (what, value) in [
         ("mode", format!("{:?}", config.mode)),
         ("data", config.data_dir.display().to_string()),
+        ("content", content(config)),
         ("models", config.models.dir.display().to_string()),
         ("listen", config.http.bind.clone()),
         ("public", or(!public.is_empty(), public.clone(), "only where it listens")),
@@ -33,6 +34,15 @@ pub(super) fn check(config: &Config) {
         ),
     ] {
         println!("  {what:<8}  {value}");
+    }
+}
+
+fn content(config: &Config) -> String {
+    match config.files.place() {
+        FilesPlace::Folder(folder) => folder.display().to_string(),
+        FilesPlace::Bucket(place) => {
+            format!("bucket {} at {}", place.bucket, place.endpoint.as_deref().unwrap_or("AWS"))
+        }
     }
 }
 

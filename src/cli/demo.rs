@@ -66,7 +66,7 @@ pub(super) async fn demo(mut config: Config) -> Result<(), Failure> {
         // Nobody would ever see it otherwise.
         first.show(&base);
     }
-    ended.map_err(Failure::of)
+    ended.map_err(|error| Failure::of_serving(&error))
 }
 
 /// Returns the sample's path, whole.

@@ -1,5 +1,6 @@
 //! How a command ends badly.
 
+use crate::app::ServeError;
 use crate::config::{Defect, EXIT_CONFIG};
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -11,6 +12,8 @@ pub enum Failure {
     Usage(String),
     /// The configuration was refused.
     Config(Vec<Defect>),
+    /// What the configuration names cannot be used, told in a sentence.
+    Refused(String),
     /// Anything else, told in a sentence.
     Failed(String),
 }
@@ -21,10 +24,15 @@ impl Failure {
         Self::Failed(error.to_string())
     }
 
+    /// Wraps the end of a server.
+    pub fn of_serving(error: &ServeError) -> Self {
+        if error.is_refusal() { Self::Refused(error.to_string()) } else { Self::of(error) }
+    }
+
     /// Tells the user on standard error.
     pub(super) fn print(&self) {
         match self {
-            Self::Usage(text) | Self::Failed(text) => eprintln!("sottovoce: {text}"),
+            Self::Usage(text) | Self::Refused(text) | Self::Failed(text) => eprintln!("sottovoce: {text}"),
             Self::Config(defects) => {
                 eprintln!("sottovoce: the configuration was refused:");
                 for defect in defects {
@@ -38,7 +46,7 @@ impl Failure {
     pub(super) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Usage(_) => 2,
-            Self::Config(_) => EXIT_CONFIG,
+            Self::Config(_) | Self::Refused(_) => EXIT_CONFIG,
             Self::Failed(_) => 1,
         })
     }

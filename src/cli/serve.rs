@@ -18,5 +18,6 @@ pub(super) async fn serve(config: Config) -> Result<(), Failure> {
             first.show(&config.http.base_url(&config.http.bind));
         }
     }
-    crate::app::serve(config, |address| println!("serving at http://{address}")).await.map_err(Failure::of)
+    let served = crate::app::serve(config, |address| println!("serving at http://{address}")).await;
+    served.map_err(|error| Failure::of_serving(&error))
 }

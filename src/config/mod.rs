@@ -4,6 +4,7 @@
 //! value came from, and never prints the value of a secret. Reads the environment only here, once, at start.
 
 mod auth;
+mod bucket;
 mod bus;
 mod callbacks;
 mod defect;
@@ -28,11 +29,12 @@ mod telemetry;
 mod tests;
 
 pub use auth::{AuthConfig, JwtKey, Registration};
+pub use bucket::BucketPlace;
 pub use bus::BusConfig;
 pub use callbacks::CallbacksConfig;
 pub use defect::{Defect, Origin};
 pub use engine::EngineConfig;
-pub use files::FilesConfig;
+pub use files::{FilesConfig, FilesPlace};
 pub use http::HttpConfig;
 pub use jobs::JobsConfig;
 pub use limits::LimitsConfig;
@@ -170,7 +172,7 @@ impl Config {
         self.oidc.check(self.mode, &self.http.public_url, checker);
         self.smtp.check(self.mode, checker);
         self.storage.check(checker, self.mode);
-        self.files.check(checker);
+        self.files.check(self.mode, checker);
         self.bus.check(checker);
         self.models.check(checker);
         self.engine.check(checker);

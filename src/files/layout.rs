@@ -4,6 +4,7 @@
 //! `objects/<name>` is a whole object, `objects/<name>~` a log, `tmp/<random>` an object being written. No name may be the
 //! folder of another.
 
+use crate::files::name::check;
 use crate::system::SystemIds;
 use sottovoce_actors::ports::clock::Ids;
 use sottovoce_actors::ports::files::FileError;
@@ -16,8 +17,6 @@ use std::time::Duration;
 
 /// Marks a log; no name may hold it.
 const LOG_MARK: char = '~';
-const MAX_SEGMENTS: usize = 8;
-const MAX_SEGMENT_BYTES: usize = 128;
 
 /// The folders of a store.
 #[derive(Clone, Debug)]
@@ -46,16 +45,6 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
 
 fn make_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-fn check(name: &StorageRef) -> Result<&str, FileError> {
-    let is_safe = |segment: &str| {
-        (1..=MAX_SEGMENT_BYTES).contains(&segment.len())
-            && !segment.starts_with('.')
-            && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-    };
-    let is_well_formed = name.0.split('/').count() <= MAX_SEGMENTS && name.0.split('/').all(is_safe);
-    if is_well_formed { Ok(&name.0) } else { Err(FileError::Malformed("object name")) }
 }
 
 impl Layout {

@@ -2,6 +2,7 @@
 //! synced lines, and whatever stands after a log's last line feed (a torn write) is not read and cut by the next append.
 
 use crate::files::layout::{Layout, remove_if_there, translate, unavailable};
+use crate::files::name::check_lines;
 use crate::files::writer::{LocalWriter, blocking};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -111,9 +112,7 @@ impl FileStore for LocalFiles {
     }
 
     async fn append(&self, object: &StorageRef, lines: Bytes) -> Result<(), FileError> {
-        if lines.last().is_some_and(|byte| *byte != b'\n') {
-            return Err(FileError::Malformed("log lines: the last has no line feed"));
-        }
+        check_lines(&lines)?;
         let (layout, path) = (self.layout.clone(), self.layout.log(object)?);
         blocking(move || append(&layout, &path, &lines).map_err(unavailable)).await
     }

@@ -1,4 +1,4 @@
-//! The conformance suite of the object port, over `dyn FileStore`, and what is particular to a folder.
+//! The conformance suite of the object port, over `dyn FileStore`, on every adapter; and what is particular to a folder.
 
 use super::LocalFiles;
 use bytes::Bytes;
@@ -66,36 +66,42 @@ fn assert_absent<T>(answer: Result<T, FileError>) {
     assert!(matches!(answer, Err(FileError::NotFound)));
 }
 
-/// Runs every function of the suite on one store.
+/// Runs every function of the suite on each store.
 macro_rules! conformance {
-    ($store:expr; $($test:ident),* $(,)?) => {
-        mod conformance {
-            $(#[tokio::test]
-            async fn $test() {
-                let (_kept, files) = $store.await;
-                super::$test(&*files).await;
-            })*
-        }
+    ($($adapter:ident: $store:expr),* $(,)?; $tests:tt) => {
+        $(mod $adapter {
+            conformance!(@each $store; $tests);
+        })*
+    };
+    (@each $store:expr; [$($test:ident),* $(,)?]) => {
+        $(#[actix::test]
+        async fn $test() {
+            let (_kept, files) = $store.await;
+            super::$test(&*files).await;
+        })*
     };
 }
 
 conformance!(
-    super::local();
-    an_object_is_read_as_it_was_written,
-    ranges_are_exact,
-    an_object_appears_whole,
-    a_dropped_object_leaves_nothing,
-    a_later_object_replaces,
-    an_empty_object_is_one,
-    absent_objects_are_not_found,
-    names_are_checked,
-    a_log_grows_by_lines,
-    half_a_line_is_refused,
-    a_decoder_can_seek,
-    deleting_is_repeatable,
-    a_list_is_in_order_and_complete,
-    young_objects_are_not_listed,
-    writers_and_deletes_of_neighbours_do_not_meet,
+    folder: super::local(),
+    bucket: crate::files::s3::tests::store();
+    [
+        an_object_is_read_as_it_was_written,
+        ranges_are_exact,
+        an_object_appears_whole,
+        a_dropped_object_leaves_nothing,
+        a_later_object_replaces,
+        an_empty_object_is_one,
+        absent_objects_are_not_found,
+        names_are_checked,
+        a_log_grows_by_lines,
+        half_a_line_is_refused,
+        a_decoder_can_seek,
+        deleting_is_repeatable,
+        a_list_is_in_order_and_complete,
+        young_objects_are_not_listed,
+        writers_and_deletes_of_neighbours_do_not_meet,
+    ]
 );
 
 async fn an_object_is_read_as_it_was_written(files: &dyn FileStore) {
@@ -229,11 +235,16 @@ async fn a_decoder_can_seek(files: &dyn FileStore) {
     let content = content(100_000);
     put(files, "media", &content).await;
     let mut reader = files.open(&object("media")).await.expect("open");
-    let mut read = [0; 100];
-    reader.seek(SeekFrom::Start(70_000)).expect("seek");
-    reader.read_exact(&mut read).expect("read");
-    assert_eq!(read, content[70_000..70_100]);
-    assert_eq!(reader.seek(SeekFrom::End(0)).expect("seek"), 100_000);
+    let decoder = tokio::task::spawn_blocking(move || {
+        let mut read = [0; 100];
+        reader.seek(SeekFrom::Start(70_000)).expect("seek");
+        reader.read_exact(&mut read).expect("read");
+        assert_eq!(reader.seek(SeekFrom::End(0)).expect("seek"), 100_000);
+        assert_eq!(reader.read(&mut [0; 1]).expect("the end"), 0);
+        assert!(reader.seek(SeekFrom::Current(-100_001)).is_err(), "before the beginning");
+        read
+    });
+    assert_eq!(decoder.await.expect("a decoder"), content[70_000..70_100]);
 }
 
 async fn deleting_is_repeatable(files: &dyn FileStore) {

@@ -1,4 +1,4 @@
-//! `/saas/jobs/{id}/artifacts/{kind}`: streams an artifact's content, whole or in part.
+//! `/saas/jobs/{id}/artifacts/{kind}`: streams an artifact's content, whole or in part, or says where its own server does.
 
 use crate::http::error::ApiError;
 use crate::http::guard::{Guarded, JobsRead};
@@ -9,6 +9,7 @@ use actix_web::body::SizedStream;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
+use sottovoce_actors::ports::files::LinkTerms;
 use sottovoce_actors::ports::store::{Artifact, Job};
 use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::jobs::ArtifactKind;
@@ -36,6 +37,14 @@ pub async fn download(
     let etag = format!("\"{}\"", artifact.sha256);
     if matches_etag(&request, &etag) {
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish());
+    }
+
+    if let Some(expires_in) = state.presigned {
+        let disposition = disposition(&job, artifact);
+        let terms = LinkTerms { expires_in, content_type: content_type(kind), disposition: &disposition };
+        if let Some(link) = state.files.link(&artifact.storage, &terms).await? {
+            return Ok(HttpResponse::Found().insert_header((header::LOCATION, link)).finish());
+        }
     }
 
     let size = artifact.size_bytes;

@@ -72,6 +72,8 @@ pub struct HttpState {
     pub callback_policy: Arc<CallbackPolicy>,
     /// Objects.
     pub files: Arc<dyn FileStore>,
+    /// How long a download's link to the objects' own server is good; `None`: downloads are streamed.
+    pub presigned: Option<Duration>,
     /// Status.
     pub bus: Arc<dyn StatusBus>,
     /// Decoders, for a look at uploads.

@@ -303,9 +303,14 @@ pub fn config(data_dir: &Path, settings: &[(&str, &str)]) -> Config {
 
 /// Returns the objects of a stopped server's data folder that nothing in its index names.
 pub async fn orphans(data_dir: &Path) -> Vec<StorageRef> {
+    let files = LocalFiles::open(data_dir.join("objects")).await.expect("objects");
+    orphans_among(&files, data_dir).await
+}
+
+/// Returns the objects of a store that nothing in the index of a stopped server's data folder names.
+pub async fn orphans_among(files: &dyn FileStore, data_dir: &Path) -> Vec<StorageRef> {
     let config = config(data_dir, &[]);
     let index = storage::connect(&config.storage).await.expect("index");
-    let files = LocalFiles::open(data_dir.join("objects")).await.expect("objects");
     let names = files.list(None, 100_000, 0).await.expect("listed");
     assert!(!names.is_empty(), "the objects are where they were looked for");
     let orphans = index.store().unreferenced(names).await.expect("answered");

@@ -6,9 +6,10 @@ use tracing_subscriber::EnvFilter;
 
 /// The folder that `make test` names; unset, nothing is kept.
 pub const FOLDER: &str = "SOTTOVOCE_TEST_LOG_DIR";
-/// Everything but the tests' own WebSocket and HTTP clients, which log what they send.
+/// Everything but the tests' own WebSocket and HTTP clients, which log what they send, and what the server itself never
+/// logs (`telemetry::discretion`).
 const FILTER: &str =
-    "trace,tungstenite=off,tokio_tungstenite=off,hyper=off,hyper_util=off,reqwest=off,h2=off";
+    "trace,tungstenite=off,tokio_tungstenite=off,hyper=off,hyper_util=off,reqwest=off,h2=off,aws_=info";
 
 static KEPT: Once = Once::new();
 

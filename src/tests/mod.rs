@@ -2,6 +2,7 @@
 
 mod app;
 mod browser;
+mod bucket;
 mod callbacks;
 mod client;
 mod contract;

@@ -25,6 +25,13 @@ type Row = (Vec<(&'static str, &'static str)>, &'static str, &'static str);
 const SMTP: [(&str, &str); 2] =
     [("SMTP__URL", "smtps://captions:Kq7vTn3x@mail.example.org"), ("SMTP__FROM", "captions@example.org")];
 
+const S3: [(&str, &str); 3] = [
+    ("FILES__URL", "s3://captions?region=eu-central-1"),
+    ("FILES__ACCESS_KEY_ID", "AKIAXM3Q7TLC2VNPRW5D"),
+    ("FILES__SECRET_ACCESS_KEY", "q8Wm2Zr5Tn9Kx4Lc7Vb1Yp6Hd3Jf0Gs+Ua/Ee2Q"),
+];
+const S3_SECRET: &str = "q8Wm2Zr5";
+
 /// The binary in production mode with a good configuration of its own and nothing of the developer's.
 fn production(data_dir: &Path, changes: &[(&str, &str)]) -> Command {
     let mut command = embedded(data_dir);
@@ -145,6 +152,41 @@ fn each_defect_of_a_production_configuration_stops_the_start() {
             "smtp.url",
             "Kq7vTn3x",
         ),
+        (vec![("FILES__URL", "ftp://sv:Kq7vTn3x@host")], "files.url", "Kq7vTn3x"),
+        (
+            with(&[("FILES__URL", "s3://sv:Kq7vTn3x@captions?region=eu-central-1")], &S3),
+            "files.url",
+            "Kq7vTn3x",
+        ),
+        (with(&[("FILES__URL", "s3://captions")], &S3), "files.url", S3_SECRET),
+        (
+            with(&[("FILES__URL", "s3://captions?endpoint=http://s3.example.org")], &S3),
+            "files.url",
+            S3_SECRET,
+        ),
+        (with(&[("FILES__ACCESS_KEY_ID", "")], &S3), "files.access_key_id", S3_SECRET),
+        (with(&[("FILES__ACCESS_KEY_ID", "S3RVER")], &S3), "files.access_key_id", "S3RVER"),
+        (with(&[("FILES__SECRET_ACCESS_KEY", "")], &S3), "files.secret_access_key", S3_SECRET),
+        (with(&[("FILES__SECRET_ACCESS_KEY", "minioadmin")], &S3), "files.secret_access_key", "minioadmin"),
+        (
+            with(&[("FILES__SECRET_ACCESS_KEY", "test")], &S3),
+            "files.secret_access_key",
+            "(from SOTTOVOCE__FILES__URL",
+        ),
+        (with(&[("FILES__SECRET_ACCESS_KEY", "S3RVER")], &S3), "files.secret_access_key", "S3RVER"),
+        (
+            with(&[("FILES__SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")], &S3),
+            "files.secret_access_key",
+            "wJalrXUt",
+        ),
+        (
+            with(&[("FILES__SECRET_ACCESS_KEY", "q8Wm2Zr5 Tn9Kx4Lc")], &S3),
+            "files.secret_access_key",
+            S3_SECRET,
+        ),
+        (with(&[("FILES__PRESIGNED_MS", "10")], &S3), "files.presigned_ms", S3_SECRET),
+        (vec![("FILES__PRESIGNED_DOWNLOADS", "true")], "files.presigned_downloads", KEY),
+        (vec![("FILES__SECRET_ACCESS_KEY", "q8Wm2Zr5Tn9Kx4Lc7")], "files.secret_access_key", S3_SECRET),
         (vec![("STORAGE__URL", "mysql://sv:Kq7vTn3x@db/sottovoce")], "storage.url", "Kq7vTn3x"),
     ];
     for (changes, key, secret) in rows {
@@ -155,14 +197,20 @@ fn each_defect_of_a_production_configuration_stops_the_start() {
 #[test]
 fn a_good_configuration_passes_and_shows_no_secret() {
     let folder = TempDir::new().expect("temporary folder");
-    let changes = [&OIDC[..], &SMTP[..]].concat();
+    let changes = [&OIDC[..], &SMTP[..], &S3[..]].concat();
     let output = production(folder.path(), &changes).arg("check-config").output().expect("started");
     let told = told(&output);
     assert!(output.status.success(), "{told}");
-    for shown in ["by invitation", "https://id.example.org/", "captions@example.org", "1 configured key"] {
+    for shown in [
+        "by invitation",
+        "https://id.example.org/",
+        "captions@example.org",
+        "1 configured key",
+        "bucket captions",
+    ] {
         assert!(told.contains(shown), "{shown} in {told}");
     }
-    for secret in [KEY, "Jz4mPq8R", "Kq7vTn3x"] {
+    for secret in [KEY, "Jz4mPq8R", "Kq7vTn3x", S3_SECRET] {
         assert!(!told.contains(secret), "{told}");
     }
 }

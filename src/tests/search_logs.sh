@@ -7,8 +7,8 @@
 set -eu
 
 # API keys, refresh tokens, tickets, links, login states; access tokens; passwords of the tests (each holds the word) and
-# their hashes; words of the scripted engine and of the recordings.
-secret='sv[rtls]?_[0-9A-Za-z]{43}|eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}|canary-password|\$argon2id\$'
+# their hashes; links to a bucket; words of the scripted engine and of the recordings.
+secret='sv[rtls]?_[0-9A-Za-z]{43}|eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}|canary-password|\$argon2id\$|X-Amz-Signature=[0-9a-f]{8}'
 spoken='w[0-9]+ w[0-9]+|[Ee]ver tried|[Nn]o matter, try again|best of times'
 
 search() {
@@ -20,7 +20,7 @@ control=$(mktemp -d)
 trap 'rm -rf "$control"' EXIT
 digits=0123456789012345678901234567890123456789012
 for sample in "sv_$digits" "svr_$digits" "svt_$digits" "svl_$digits" "svs_$digits" eyJhbGciOiJI.eyJzdWIiOiIx.x my-canary-password \
-    '$argon2id$v=19' 'w5 w6' 'Ever tried' 'best of times'; do
+    '$argon2id$v=19' 'X-Amz-Signature=0123abcd' 'w5 w6' 'Ever tried' 'best of times'; do
     echo "{\"message\":\"x $sample\"}" >"$control/one.log"
     search "$control" >/dev/null || { echo "search_logs.sh: would not find $sample" >&2; exit 1; }
 done

@@ -162,6 +162,15 @@ fn websockets_of_actix_are_under_ws() {
 }
 
 #[test]
+fn the_sdk_of_s3_is_under_files() {
+    let names = ["aws_sdk_s3", "aws_smithy", "aws_types"];
+    assert_none(
+        "the AWS SDK is used in src/files/s3 only",
+        &places(&names, &["src/files/s3/", "src/telemetry/"]),
+    );
+}
+
+#[test]
 fn status_codes_are_decided_at_the_edge() {
     let home = ["src/http/", "src/ws/", "src/cli/", "src/tests/", "loadtest/"];
     assert_none("HTTP status codes are for src/http and src/ws", &places(&["StatusCode"], &home));

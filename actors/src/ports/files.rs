@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use std::io::{Read, Seek};
+use std::time::Duration;
 
 /// Why an object operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +38,17 @@ pub struct Stored {
 pub trait ReadSeek: Read + Seek + Send + Sync {}
 impl<T: Read + Seek + Send + Sync> ReadSeek for T {}
 
+/// What a link to an object says to whoever follows it.
+#[derive(Clone, Copy, Debug)]
+pub struct LinkTerms<'a> {
+    /// How long it is good.
+    pub expires_in: Duration,
+    /// `Content-Type` of the answer.
+    pub content_type: &'a str,
+    /// `Content-Disposition` of the answer.
+    pub disposition: &'a str,
+}
+
 /// An object being written; dropped without `finish` it leaves nothing behind.
 #[async_trait]
 pub trait ObjectWriter: Send {
@@ -65,6 +77,11 @@ pub trait FileStore: Send + Sync + 'static {
     ) -> Result<BoxStream<'static, Result<Bytes, FileError>>, FileError>;
     /// Opens the object for a decoder; logs are not opened, only read.
     async fn open(&self, object: &StorageRef) -> Result<Box<dyn ReadSeek>, FileError>;
+    /// Makes a link from which anybody may read the whole object without asking this server, where the store can serve by
+    /// itself. Whether the object is there is not looked at.
+    async fn link(&self, _object: &StorageRef, _terms: &LinkTerms<'_>) -> Result<Option<String>, FileError> {
+        Ok(None)
+    }
     /// Deletes the object; absent is well.
     async fn delete(&self, object: &StorageRef) -> Result<(), FileError>;
     /// Lists up to `limit` objects after `after` in byte order of name, for the sweep of orphans; objects written less

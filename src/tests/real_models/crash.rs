@@ -3,6 +3,7 @@
 use super::binary::{Server, recording};
 use super::client::BackEnd;
 use super::text::words;
+use crate::bucket::Bucket;
 use sottovoce::config::{SecretText, StorageConfig};
 use sottovoce::storage;
 use sottovoce::system::{SystemClock, SystemIds};
@@ -16,7 +17,23 @@ use tempfile::TempDir;
 
 #[tokio::test]
 async fn finals_that_a_client_saw_are_in_the_artifacts_after_a_crash() {
-    let server = Server::start();
+    finals_are_kept(Vec::new()).await;
+}
+
+#[tokio::test]
+async fn finals_that_a_client_saw_are_in_the_artifacts_after_a_crash_of_a_server_on_a_bucket() {
+    let bucket = Bucket::new();
+    let settings = bucket.settings().into_iter().map(|(name, value)| match name {
+        "files__url" => ("SOTTOVOCE__FILES__URL", value),
+        "files__access_key_id" => ("SOTTOVOCE__FILES__ACCESS_KEY_ID", value),
+        _ => ("SOTTOVOCE__FILES__SECRET_ACCESS_KEY", value),
+    });
+    finals_are_kept(settings.collect()).await;
+    assert!(bucket.keys().iter().any(|key| key.ends_with("/transcript")), "{:?}", bucket.keys());
+}
+
+async fn finals_are_kept(settings: Vec<(&'static str, String)>) {
+    let server = Server::start_with(TempDir::new().expect("temporary folder"), settings.clone());
     let back_end = BackEnd::of(&server);
     let mut stream = back_end.listen(&recording("test-speech/two_cities.wav")).await;
     let mut seen = Vec::new();
@@ -25,7 +42,7 @@ async fn finals_that_a_client_saw_are_in_the_artifacts_after_a_crash() {
     }
     let data = server.kill();
 
-    let server = Server::start_on(data);
+    let server = Server::start_with(data, settings);
     assert!(server.greeting.is_empty(), "the first key is made once: {:?}", server.greeting);
     let back_end = back_end.moved_to(&server);
     let job = back_end.ended(&stream.id).await;
