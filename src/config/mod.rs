@@ -6,6 +6,7 @@
 mod auth;
 mod bus;
 mod defect;
+mod doors;
 mod engine;
 mod files;
 mod http;
@@ -29,6 +30,7 @@ mod tests;
 pub use auth::{AuthConfig, JwtKey, Registration};
 pub use bus::BusConfig;
 pub use defect::{Defect, Origin};
+pub use doors::DoorsConfig;
 pub use engine::EngineConfig;
 pub use files::FilesConfig;
 pub use http::HttpConfig;
@@ -98,6 +100,8 @@ pub struct Config {
     pub live: LiveConfig,
     /// Batch jobs.
     pub jobs: JobsConfig,
+    /// Requests that wait for a transcript.
+    pub doors: DoorsConfig,
     /// Quotas and sizes.
     pub limits: LimitsConfig,
     /// Status sockets.
@@ -172,6 +176,7 @@ impl Config {
         self.engine.check(checker);
         self.live.check(checker);
         self.jobs.check(checker);
+        self.doors.check(checker);
         self.limits.check(checker);
         self.status.check(checker);
         self.telemetry.check(checker);

@@ -36,7 +36,7 @@ pub fn view(job: &Job) -> JobView {
 }
 
 /// Returns what a failed job's owner can do.
-fn sentence(code: ErrorCode) -> &'static str {
+pub(crate) fn sentence(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::MediaUnsupported => {
             "the file's format is not one we decode; send wav, flac, mp3, ogg, m4a or webm"

@@ -13,7 +13,7 @@ mod state;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use actor::JobActor;
+pub use actor::{JobActor, hears};
 pub(crate) use actor::lease_end;
 pub use announce::{announce, state_of};
 pub use cutter::{Cutter, Utterance};
