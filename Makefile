@@ -40,8 +40,9 @@ run: setup
 	$(SOTTOVOCE) demo $(ARGS)
 
 setup-test: setup $(TOOLS)/nextest.stamp $(TOOLS)/s3s-fs-$(S3S_VERSION).stamp \
-    $(TOOLS)/deepgram-4/pinned.txt $(TOOLS)/deepgram-7/pinned.txt $(TOOLS)/schemathesis/pinned.txt \
-    $(TOOLS)/aiosmtpd/pinned.txt $(TOOLS)/standardwebhooks/pinned.txt $(TOOLS)/providers/pinned.json postgres browser
+    $(TOOLS)/deepgram-4/pinned.txt $(TOOLS)/deepgram-7/pinned.txt $(TOOLS)/openai/pinned.txt \
+    $(TOOLS)/schemathesis/pinned.txt $(TOOLS)/aiosmtpd/pinned.txt $(TOOLS)/standardwebhooks/pinned.txt \
+    $(TOOLS)/providers/pinned.json $(TOOLS)/node/pinned.json postgres browser
 	$(SOTTOVOCE) models pull test-speech
 
 $(TOOLS)/nextest.stamp:
@@ -75,8 +76,8 @@ $(TOOLS)/%/pinned.txt: src/tests/clients/%.txt
 	    --no-deps --target $(@D) --requirement $<
 	cp $< $@
 
-# OpenID providers from npm, one honest and one that lies on command.
-$(TOOLS)/providers/pinned.json: src/tests/clients/providers/package.json src/tests/clients/providers/package-lock.json
+# The same from npm: OpenID providers, one honest and one that lies on command, and OpenAI's and Deepgram's clients.
+$(TOOLS)/%/pinned.json: src/tests/clients/%/package.json src/tests/clients/%/package-lock.json
 	rm -rf $(@D)
 	mkdir -p $(@D)
 	cp $^ $(@D)

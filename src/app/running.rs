@@ -397,6 +397,7 @@ fn http_state(
             }
         }),
         uploads: settings::uploads(config),
+        doors: settings::doors(config),
         limits: Arc::new(limits),
         origins: Arc::new(settings::origins(config, address)),
         proxies: Arc::new(settings::proxies(config)),

@@ -5,6 +5,7 @@ use crate::auth::oidc::{OidcLogin, OidcSettings, OidcSetupError};
 use crate::auth::{AuthSettings, HashCost, RegistrationPolicy};
 use crate::callbacks::CallbackPolicy;
 use crate::config::{Config, Mode, Registration};
+use crate::http::doors::Doors;
 use crate::http::limits::{RateLimiter, RateLimits};
 use crate::http::origin::Origins;
 use crate::http::proxies::TrustedProxies;
@@ -271,6 +272,17 @@ pub(super) fn http_limits(config: &Config) -> HttpLimits {
 
 pub(super) fn uploads(config: &Config) -> UploadPlaces {
     UploadPlaces::new(UPLOADS_AT_ONCE, config.limits.uploads_per_account)
+}
+
+pub(super) fn doors(config: &Config) -> Doors {
+    let doors = &config.doors;
+    Doors {
+        answer_within: ms(doors.answer_timeout_ms),
+        look_every: ms(doors.look_ms),
+        keep_jobs: doors.keep_jobs,
+        default_model: ModelId::new(&config.models.default),
+        waiting: UploadPlaces::new(doors.waiting, doors.waiting_per_account),
+    }
 }
 
 /// 0 stands for what the machine admits.

@@ -8,6 +8,7 @@ mod bucket;
 mod bus;
 mod callbacks;
 mod defect;
+mod doors;
 mod engine;
 mod files;
 mod http;
@@ -33,6 +34,7 @@ pub use bucket::BucketPlace;
 pub use bus::BusConfig;
 pub use callbacks::CallbacksConfig;
 pub use defect::{Defect, Origin};
+pub use doors::DoorsConfig;
 pub use engine::EngineConfig;
 pub use files::{FilesConfig, FilesPlace};
 pub use http::HttpConfig;
@@ -104,6 +106,8 @@ pub struct Config {
     pub jobs: JobsConfig,
     /// Telling owners' addresses that their jobs ended.
     pub callbacks: CallbacksConfig,
+    /// Requests that wait for a transcript.
+    pub doors: DoorsConfig,
     /// Quotas and sizes.
     pub limits: LimitsConfig,
     /// Status sockets.
@@ -179,6 +183,7 @@ impl Config {
         self.live.check(checker);
         self.jobs.check(checker);
         self.callbacks.check(self.mode, checker);
+        self.doors.check(checker);
         self.limits.check(checker);
         self.status.check(checker);
         self.telemetry.check(checker);

@@ -1,11 +1,12 @@
 //! The one table from error codes to HTTP statuses, and the body of every error: `application/problem+json` (RFC 9457);
-//! under `/v1/` Deepgram's shape. The body is written by the request-id middleware, which alone knows the request.
+//! under `/v1/` the shape of the service that is spoken there (`dialect.rs`). The body is written by the request-id
+//! middleware, which alone knows the request.
 
 use crate::auth::{FlowError, PasswordError};
+use crate::http::dialect::Dialect;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
-use serde_json::json;
 use sottovoce_actors::ports::files::FileError;
 use sottovoce_actors::ports::media::MediaError;
 use sottovoce_actors::ports::store::StoreError;
@@ -25,6 +26,7 @@ pub struct ApiError {
     detail: String,
     retry_after_s: Option<u64>,
     header: Option<(HeaderName, HeaderValue)>,
+    param: Option<&'static str>,
     close: bool,
 }
 
@@ -32,7 +34,7 @@ impl ApiError {
     /// Makes an error.
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
         let retry_after_s = (status_of(code) == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_S);
-        Self { code, detail: detail.into(), retry_after_s, header: None, close: false }
+        Self { code, detail: detail.into(), retry_after_s, header: None, param: None, close: false }
     }
 
     /// Says when to come back, in seconds.
@@ -49,6 +51,13 @@ impl ApiError {
         self
     }
 
+    /// Names the parameter that is at fault, for the dialect that has a place for it.
+    #[must_use]
+    pub fn about(mut self, param: &'static str) -> Self {
+        self.param = Some(param);
+        self
+    }
+
     /// Closes the connection after the answer, because the rest of the request will not be read.
     #[must_use]
     pub fn closing(mut self) -> Self {
@@ -59,6 +68,11 @@ impl ApiError {
     /// Returns the code.
     pub fn code(&self) -> ErrorCode {
         self.code
+    }
+
+    /// Returns the parameter at fault, where one is named.
+    pub fn param(&self) -> Option<&'static str> {
+        self.param
     }
 
     /// Returns the sentence.
@@ -87,31 +101,9 @@ impl ApiError {
 
     /// Writes the answer in the shape that its path promises.
     pub fn response(&self, path: &str, request: RequestId) -> HttpResponse {
-        let status = status_of(self.code);
-        let mut response = self.head(status);
-        if path.starts_with("/v1/") {
-            if let Ok(value) = HeaderValue::from_str(&self.detail) {
-                response.insert_header((DG_ERROR, value));
-            }
-            response.insert_header((DG_REQUEST_ID, request.to_string()));
-            response.json(json!({
-                "err_code": listen_code(self.code),
-                "err_msg": self.detail,
-                "request_id": request,
-            }))
-        } else {
-            response.content_type("application/problem+json").body(
-                json!({
-                    "type": "about:blank",
-                    "title": status.canonical_reason().unwrap_or("Error"),
-                    "status": status.as_u16(),
-                    "code": self.code,
-                    "detail": self.detail,
-                    "request_id": request,
-                })
-                .to_string(),
-            )
-        }
+        let dialect = Dialect::of(path);
+        let status = dialect.status(self.code);
+        dialect.write(self, status, request, self.head(status))
     }
 
     fn head(&self, status: StatusCode) -> HttpResponseBuilder {
@@ -132,27 +124,7 @@ impl ApiError {
     }
 }
 
-/// Deepgram's names of the request and of the reason for a refusal (`wire.md` §4c).
-const DG_REQUEST_ID: HeaderName = HeaderName::from_static("dg-request-id");
-const DG_ERROR: HeaderName = HeaderName::from_static("dg-error");
-
-/// Returns Deepgram's name for a code (`wire.md` §4g), or ours in capitals where it has none.
-fn listen_code(code: ErrorCode) -> String {
-    match code {
-        ErrorCode::BadRequest | ErrorCode::LanguageUnsupported => "INVALID_QUERY_PARAMETER".into(),
-        ErrorCode::Unauthorized | ErrorCode::Ticket => "INVALID_AUTH".into(),
-        ErrorCode::Scope | ErrorCode::Origin => "INSUFFICIENT_PERMISSIONS".into(),
-        ErrorCode::CreditsExhausted => "ASR_PAYMENT_REQUIRED".into(),
-        ErrorCode::TooLarge => "PAYLOAD_TOO_LARGE".into(),
-        ErrorCode::MediaUnsupported => "UNSUPPORTED_MEDIA_TYPE".into(),
-        ErrorCode::RateLimited | ErrorCode::AtCapacity | ErrorCode::TooManySockets => {
-            "TOO_MANY_REQUESTS".into()
-        }
-        other => other.as_str().to_ascii_uppercase(),
-    }
-}
-
-/// Returns the HTTP status of a code. The only such mapping.
+/// Returns the HTTP status of a code. The only such mapping; a dialect may know fewer of them.
 pub fn status_of(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::BadRequest
@@ -189,6 +161,7 @@ pub fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::LanguageUnsupported
         | ErrorCode::PasswordUnsuitable => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
+        ErrorCode::TimedOut => StatusCode::GATEWAY_TIMEOUT,
         ErrorCode::RateLimited
         | ErrorCode::TooManyJobs
         | ErrorCode::TooManySockets

@@ -89,12 +89,19 @@ pub async fn delete(
     path: web::Path<String>,
     state: web::Data<HttpState>,
 ) -> Result<HttpResponse, ApiError> {
-    let (account, id) = (caller.caller.account, job_id(&path)?);
+    Ok(match remove(&state, caller.caller.account, job_id(&path)?).await? {
+        Deleted::Stopping => HttpResponse::Accepted().finish(),
+        Deleted::Gone => HttpResponse::NoContent().finish(),
+    })
+}
+
+/// Deletes or cancels a job and tells whom it concerns.
+pub(crate) async fn remove(state: &HttpState, account: AccountId, id: JobId) -> Result<Deleted, ApiError> {
     let before = state.store.job(account, id).await.ok();
     let (deleted, changed) = state.store.delete(account, id, state.clock.now()).await?;
     if deleted == Deleted::Stopping {
         (state.hint)(JobHint::CancelRequested(id));
-        return Ok(HttpResponse::Accepted().finish());
+        return Ok(deleted);
     }
     if before.is_some_and(|job| job.status == JobStatus::Queued) {
         let cancelled = JobState {
@@ -106,7 +113,7 @@ pub async fn delete(
         };
         announce(&*state.bus, account, &cancelled).await;
     }
-    Ok(HttpResponse::NoContent().finish())
+    Ok(deleted)
 }
 
 /// Reads a job's id from a path; a text that is no id names no job.

@@ -3,6 +3,7 @@
 
 use crate::http::auth::{login, logout, me, oidc, password, refresh, register, verify};
 use crate::http::credentials::{api_keys, grants, tickets};
+use crate::http::doors::{deepgram, openai};
 use crate::http::error::ApiError;
 use crate::http::state::HttpState;
 use crate::http::{artifacts, callback_secret, headers, health, jobs, openapi, page, request_id, upload};
@@ -109,6 +110,24 @@ pub const ENDPOINTS: &[Endpoint] = &[
         path: "/v1/listen",
         access: Access::Scope(Scope::Listen),
         to: |route| route.to(listen::listen),
+    },
+    Endpoint {
+        verb: Verb::Post,
+        path: "/v1/listen",
+        access: Access::Scope(Scope::Listen),
+        to: |route| route.to(deepgram::listen),
+    },
+    Endpoint {
+        verb: Verb::Post,
+        path: "/v1/audio/transcriptions",
+        access: Access::Scope(Scope::JobsWrite),
+        to: |route| route.to(openai::transcribe),
+    },
+    Endpoint {
+        verb: Verb::Post,
+        path: "/v1/audio/translations",
+        access: Access::Scope(Scope::JobsWrite),
+        to: |route| route.to(openai::translate),
     },
     Endpoint {
         verb: Verb::Get,

@@ -5,6 +5,7 @@ use crate::auth::oidc::OidcLogin;
 use crate::auth::{AuthSettings, Flows};
 use crate::callbacks::CallbackPolicy;
 use crate::http::cursor::CursorKey;
+use crate::http::doors::Doors;
 use crate::http::limits::RateLimiter;
 use crate::http::origin::Origins;
 use crate::http::proxies::TrustedProxies;
@@ -100,6 +101,8 @@ pub struct HttpState {
     pub cursor_key: CursorKey,
     /// Places for uploads.
     pub uploads: UploadPlaces,
+    /// How the doors of `/v1` work.
+    pub doors: Doors,
 }
 
 impl HttpState {

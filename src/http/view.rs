@@ -75,7 +75,7 @@ fn seconds_left(job: &Job, now: EpochMs) -> Option<u64> {
 }
 
 /// Returns what a failed job's owner can do.
-fn sentence(code: ErrorCode) -> &'static str {
+pub(crate) fn sentence(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::MediaUnsupported => {
             "the file's format is not one we decode; send wav, flac, mp3, ogg, m4a or webm"

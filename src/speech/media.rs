@@ -1,7 +1,7 @@
-//! The media decoder: stored files to 16 kHz mono. Blocking; the caller brings a blocking thread.
+//! The media decoder: stored files to 16 kHz samples. Blocking; the caller brings a blocking thread.
 
 use sottovoce_actors::ports::files::ReadSeek;
-use sottovoce_actors::ports::media::{AudioReader, MediaDecoder, MediaError};
+use sottovoce_actors::ports::media::{AudioReader, Hears, MediaDecoder, MediaError};
 use sottovoce_media::{DecodeLimits, MonoReader};
 use sottovoce_protocol::error_code::ErrorCode;
 
@@ -10,9 +10,18 @@ use sottovoce_protocol::error_code::ErrorCode;
 pub struct FileDecoder;
 
 impl MediaDecoder for FileDecoder {
-    fn open(&self, file: Box<dyn ReadSeek>, max_s: u64) -> Result<Box<dyn AudioReader>, MediaError> {
-        let reader = MonoReader::open(file, DecodeLimits { max_duration_s: max_s }).map_err(refusal)?;
-        Ok(Box::new(Reader(reader)))
+    fn open(
+        &self,
+        file: Box<dyn ReadSeek>,
+        max_s: u64,
+        hears: Hears,
+    ) -> Result<Box<dyn AudioReader>, MediaError> {
+        let limits = DecodeLimits { max_duration_s: max_s };
+        let reader = match hears {
+            Hears::Mixed => MonoReader::open(file, limits),
+            Hears::Each => MonoReader::open_each(file, limits),
+        };
+        Ok(Box::new(Reader(reader.map_err(refusal)?)))
     }
 }
 
@@ -25,6 +34,10 @@ impl AudioReader for Reader {
 
     fn announced_s(&self) -> Option<f64> {
         self.0.duration_hint_s()
+    }
+
+    fn channels(&self) -> u16 {
+        u16::try_from(self.0.channels()).unwrap_or(u16::MAX)
     }
 }
 
@@ -61,7 +74,7 @@ mod tests {
     }
 
     fn read(file: Vec<u8>, max_s: u64) -> Result<(Vec<f32>, Option<f64>), MediaError> {
-        let mut reader = FileDecoder.open(Box::new(Cursor::new(file)), max_s)?;
+        let mut reader = FileDecoder.open(Box::new(Cursor::new(file)), max_s, Hears::Mixed)?;
         let mut audio = Vec::new();
         while let Some(piece) = reader.next()? {
             assert!(!piece.is_empty() && piece.len() <= 16_000);
@@ -107,7 +120,8 @@ mod tests {
 
     #[test]
     fn a_broken_disk_is_not_the_file_s_fault() {
-        let error = FileDecoder.open(Box::new(BrokenDisk), 60).err().expect("nothing can be read");
+        let error =
+            FileDecoder.open(Box::new(BrokenDisk), 60, Hears::Mixed).err().expect("nothing can be read");
         assert_eq!(error.code, ErrorCode::StorageUnavailable);
     }
 }

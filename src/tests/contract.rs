@@ -41,6 +41,7 @@ range_not_satisfiable 416
 rate_limited 429
 too_many_jobs 429
 too_many_sockets 429
+timed_out 504
 at_capacity 429
 upgrade_required 426
 shutting_down 503

@@ -94,7 +94,10 @@ fn inner_crates_know_nothing_of_the_edge() {
     let heavier = [&edge[..], &["actix", "tokio", "tracing"][..]].concat();
     assert_none("the protocol is serde only", &only_under(&["actors/protocol/"], &heavier));
     let ours = ["sottovoce_actors", "sottovoce_engine", "sqlx", "actix"];
-    assert_none("the load generator knows the protocol only", &only_under(&["loadtest/src/", "loadtest/tests/"], &ours));
+    assert_none(
+        "the load generator knows the protocol only",
+        &only_under(&["loadtest/src/", "loadtest/tests/"], &ours),
+    );
 }
 
 /// Returns where files under `folders` name one of these crates.

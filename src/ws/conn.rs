@@ -1,10 +1,12 @@
-//! A handle to the TCP connection under a request: limits set when it opens, and a way to cut it from outside, since a
-//! relay whose peer does not read is never polled.
+//! A handle to the TCP connection under a request: limits set when it opens, a way to cut it from outside, since a relay
+//! whose peer does not read is never polled, and a look whether the peer is still there.
 
 use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream;
 use socket2::{SockRef, Socket};
 use std::any::Any;
+use std::io::ErrorKind;
+use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,15 @@ impl ConnHandle {
     pub fn cut(&self) {
         // The peer may have gone first.
         let _ = self.0.shutdown(Shutdown::Both);
+    }
+
+    /// Returns whether the peer closed the connection, as far as one can see without reading from it: the server itself
+    /// answers on to a peer that closed its half, and would find out by writing only. Does not block.
+    pub fn is_gone(&self) -> bool {
+        match self.0.peek(&mut [MaybeUninit::uninit()]) {
+            Ok(bytes) => bytes == 0,
+            Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! `GET /v1/listen`: opens a live stream in Deepgram's protocol. Everything that can refuse does so before the upgrade.
 
+use crate::http::dialect::DG_REQUEST_ID;
+use crate::http::doors::routing;
 use crate::http::error::ApiError;
 use crate::http::state::HttpState;
 use crate::ws::listen_query::ListenQuery;
 use crate::ws::upgrade::{self, Door, admit, cutter, gate};
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::HeaderValue;
 use actix_web::web::{Data, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use sottovoce_actors::job::{announce, state_of};
@@ -21,13 +23,8 @@ use sottovoce_protocol::auth::TicketPurpose;
 use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::ids::{AccountId, JobId, ModelId, NodeId};
 use sottovoce_protocol::jobs::{JobParams, JobType};
-use sottovoce_protocol::live;
 use sottovoce_protocol::scope::Scope;
 use std::sync::Arc;
-use uuid::Uuid;
-
-/// Deepgram's name for the request id; some SDKs require it and that it is a UUID.
-pub const DG_REQUEST_ID: HeaderName = HeaderName::from_static("dg-request-id");
 
 /// What live streams need besides the REST state.
 #[derive(Clone)]
@@ -140,40 +137,15 @@ fn stream_params(
     state: &HttpState,
     live: &LiveState,
 ) -> Result<StreamParams, ApiError> {
-    // Clients name models of other services: a name of ours is meant, any other is routed to the default.
-    let wanted = query.model.as_deref().map(ModelId::new);
-    let known = |id: &ModelId| state.models.iter().find(|model| model.id == *id);
-    let model = wanted
-        .as_ref()
-        .and_then(known)
-        .or_else(|| known(&live.default_model))
-        .ok_or_else(|| ApiError::new(ErrorCode::Internal, "no speech model is loaded"))?;
-    let language = query.language.as_deref().filter(|language| !language.eq_ignore_ascii_case("multi"));
-    let language = match language {
-        None => model.languages.first().cloned().unwrap_or_default(),
-        Some(language) => {
-            let primary = language.split('-').next().unwrap_or_default().to_ascii_lowercase();
-            if !model.languages.contains(&primary) {
-                return Err(ApiError::bad_request(format!(
-                    "the model {} does not understand language={language}; it understands {}",
-                    model.id,
-                    model.languages.join(", ")
-                )));
-            }
-            language.to_owned()
-        }
-    };
+    let model = routing::model(&state.models, query.model.as_deref(), &live.default_model)?;
+    let language = routing::language(model, query.language.as_deref())?;
     Ok(StreamParams {
         job,
         account,
         model: model.id.clone(),
         language,
-        model_info: live::ModelInfo {
-            name: model.id.to_string(),
-            version: model.version.clone(),
-            arch: "moonshine".into(),
-        },
-        model_uuid: model_uuid(&model.id).to_string(),
+        model_info: routing::model_info(model),
+        model_uuid: routing::model_uuid(&model.id).to_string(),
         format: query.format,
         interim_results: query.interim_results,
         endpointing_ms: query.endpointing_ms,
@@ -184,15 +156,6 @@ fn stream_params(
     })
 }
 
-/// A UUID that is the same for a model everywhere: its name's first bytes, in a version 8 (RFC 9562) UUID.
-fn model_uuid(model: &ModelId) -> Uuid {
-    let mut bytes = [0; 16];
-    for (index, byte) in model.as_str().bytes().enumerate() {
-        bytes[index % 16] ^= byte.rotate_left((index / 16) as u32);
-    }
-    uuid::Builder::from_custom_bytes(bytes).into_uuid()
-}
-
 fn job_params(params: &StreamParams) -> JobParams {
     JobParams {
         job_type: JobType::Stream,
@@ -200,6 +163,7 @@ fn job_params(params: &StreamParams) -> JobParams {
         detect_language: None,
         target_language: None,
         model: Some(params.model.to_string()),
+        multichannel: None,
         callback_url: None,
         priority: None,
     }

@@ -2,6 +2,7 @@
 //!
 //! Booleans are case-insensitive and unknown names are ignored, because real clients need both.
 
+use crate::http::pairs::{BadParameter, Pairs, bad};
 use sottovoce_actors::ports::ear::{AudioFormat, Encoding};
 use std::collections::BTreeMap;
 
@@ -28,17 +29,11 @@ pub struct ListenQuery {
     pub extra: BTreeMap<String, String>,
 }
 
-/// A parameter that cannot be honoured, and what to do about it.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct BadParameter(String);
-
 const MAX_CHANNELS: u16 = 20;
 const MIN_SAMPLE_RATE_HZ: u32 = 4_000;
 const MAX_SAMPLE_RATE_HZ: u32 = 192_000;
 const DEFAULT_ENDPOINTING_MS: u32 = 10;
 const MAX_SILENCE_MS: u32 = 60_000;
-const MAX_EXTRA_CHARS: usize = 2_048;
 
 impl ListenQuery {
     /// Reads decoded name–value pairs in their order.
@@ -57,9 +52,9 @@ impl ListenQuery {
         Ok(Self {
             model: query.last("model").map(str::to_owned),
             language: query.last("language").map(str::to_owned),
-            format: query.format()?,
+            format: format(&query)?,
             interim_results,
-            endpointing_ms: query.endpointing()?,
+            endpointing_ms: endpointing(&query)?,
             utterance_end_ms,
             vad_events: query.flag("vad_events")?,
             punctuate: query.flag("punctuate")? | query.flag("smart_format")?,
@@ -68,81 +63,35 @@ impl ListenQuery {
     }
 }
 
-fn bad<T>(sentence: impl Into<String>) -> Result<T, BadParameter> {
-    Err(BadParameter(sentence.into()))
+fn endpointing(query: &Pairs<'_>) -> Result<Option<u32>, BadParameter> {
+    match query.last("endpointing").map(str::to_ascii_lowercase).as_deref() {
+        None | Some("true") => Ok(Some(DEFAULT_ENDPOINTING_MS)),
+        Some("false") => Ok(None),
+        Some(_) => query.number("endpointing", 0, MAX_SILENCE_MS),
+    }
 }
 
-struct Pairs<'a>(&'a [(String, String)]);
-
-impl<'a> Pairs<'a> {
-    /// Returns the last value of a name, as a web server would; empty counts as absent.
-    fn last(&self, name: &str) -> Option<&'a str> {
-        let pair = self.0.iter().rev().find(|(key, _)| key == name)?;
-        Some(pair.1.as_str()).filter(|value| !value.is_empty())
-    }
-
-    fn flag(&self, name: &str) -> Result<bool, BadParameter> {
-        match self.last(name).map(str::to_ascii_lowercase).as_deref() {
-            None | Some("false" | "0") => Ok(false),
-            Some("true" | "1") => Ok(true),
-            Some(_) => bad(format!("{name} must be true or false")),
+fn format(query: &Pairs<'_>) -> Result<AudioFormat, BadParameter> {
+    let encoding = match query.last("encoding").map(str::to_ascii_lowercase).as_deref() {
+        Some("linear16") => Encoding::Linear16,
+        Some("linear32") => Encoding::Linear32,
+        Some("mulaw") => Encoding::Mulaw,
+        Some("alaw") => Encoding::Alaw,
+        Some(_) => {
+            return bad("encoding must be linear16, linear32, mulaw or alaw; send files to POST /v1/listen");
         }
-    }
-
-    fn number(&self, name: &str, least: u32, most: u32) -> Result<Option<u32>, BadParameter> {
-        let Some(text) = self.last(name) else { return Ok(None) };
-        match text.parse::<u32>() {
-            Ok(value) if (least..=most).contains(&value) => Ok(Some(value)),
-            _ => bad(format!("{name} must be a whole number from {least} to {most}")),
+        None => {
+            return bad(
+                "give encoding (e.g. encoding=linear16) and sample_rate: live audio must be raw samples",
+            );
         }
-    }
-
-    fn endpointing(&self) -> Result<Option<u32>, BadParameter> {
-        match self.last("endpointing").map(str::to_ascii_lowercase).as_deref() {
-            None | Some("true") => Ok(Some(DEFAULT_ENDPOINTING_MS)),
-            Some("false") => Ok(None),
-            Some(_) => self.number("endpointing", 0, MAX_SILENCE_MS),
-        }
-    }
-
-    fn format(&self) -> Result<AudioFormat, BadParameter> {
-        let encoding = match self.last("encoding").map(str::to_ascii_lowercase).as_deref() {
-            Some("linear16") => Encoding::Linear16,
-            Some("linear32") => Encoding::Linear32,
-            Some("mulaw") => Encoding::Mulaw,
-            Some("alaw") => Encoding::Alaw,
-            Some(_) => {
-                return bad(
-                    "encoding must be linear16, linear32, mulaw or alaw; send files to POST /saas/jobs",
-                );
-            }
-            None => {
-                return bad(
-                    "give encoding (e.g. encoding=linear16) and sample_rate: live audio must be raw samples",
-                );
-            }
-        };
-        let Some(sample_rate_hz) = self.number("sample_rate", MIN_SAMPLE_RATE_HZ, MAX_SAMPLE_RATE_HZ)? else {
-            return bad("give sample_rate with encoding, e.g. sample_rate=16000");
-        };
-        let channels = self.number("channels", 1, u32::from(MAX_CHANNELS))?.unwrap_or(1) as u16;
-        let multichannel = self.flag("multichannel")?;
-        Ok(AudioFormat { encoding, sample_rate_hz, channels, multichannel: multichannel && channels > 1 })
-    }
-
-    fn extra(&self) -> Result<BTreeMap<String, String>, BadParameter> {
-        let mut extra = BTreeMap::new();
-        let mut chars = 0;
-        for (_, value) in self.0.iter().filter(|(name, _)| name == "extra") {
-            let Some((key, text)) = value.split_once(':') else { return bad("extra must be KEY:VALUE") };
-            chars += value.chars().count();
-            if chars > MAX_EXTRA_CHARS {
-                return bad(format!("extra may hold {MAX_EXTRA_CHARS} characters in all"));
-            }
-            extra.insert(key.to_owned(), text.to_owned());
-        }
-        Ok(extra)
-    }
+    };
+    let Some(sample_rate_hz) = query.number("sample_rate", MIN_SAMPLE_RATE_HZ, MAX_SAMPLE_RATE_HZ)? else {
+        return bad("give sample_rate with encoding, e.g. sample_rate=16000");
+    };
+    let channels = query.number("channels", 1, u32::from(MAX_CHANNELS))?.unwrap_or(1) as u16;
+    let multichannel = query.flag("multichannel")?;
+    Ok(AudioFormat { encoding, sample_rate_hz, channels, multichannel: multichannel && channels > 1 })
 }
 
 #[cfg(test)]

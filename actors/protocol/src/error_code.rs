@@ -88,6 +88,8 @@ codes! {
     TooManyJobs = "too_many_jobs",
     /// Too many sockets are open.
     TooManySockets = "too_many_sockets",
+    /// The transcript was not ready within the time that a request may wait for it.
+    TimedOut = "timed_out",
     /// The machine carries as many live streams as it can.
     AtCapacity = "at_capacity",
     /// A WebSocket was expected.

@@ -115,6 +115,9 @@ pub struct JobParams {
     /// Catalogue id of the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Hear each channel of the file by itself, instead of their mix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub multichannel: Option<bool>,
     /// Where to report the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback_url: Option<String>,
@@ -133,6 +136,7 @@ impl JobParams {
             target_language: None,
             model: None,
             callback_url: None,
+            multichannel: None,
             priority: None,
         }
     }

@@ -8,6 +8,7 @@ pub mod error_code;
 pub mod ids;
 pub mod jobs;
 pub mod live;
+pub mod prerecorded;
 pub mod scope;
 pub mod status;
 pub mod transcript;

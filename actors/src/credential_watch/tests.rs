@@ -259,6 +259,7 @@ fn new_job(n: u128) -> NewJob {
             detect_language: None,
             target_language: None,
             model: None,
+            multichannel: None,
             callback_url: None,
             priority: None,
         },

@@ -213,6 +213,7 @@ async fn a_dead_streams_finals_become_its_artifacts() {
         detect_language: None,
         target_language: None,
         model: Some("moonshine".into()),
+        multichannel: None,
         callback_url: None,
         priority: None,
     };

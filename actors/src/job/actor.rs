@@ -9,12 +9,13 @@ use crate::job::retry::{Fault, Verdict, jitter};
 use crate::job::settle::{Settled, discard, settle};
 use crate::job::state::{Attempts, Effect, Event, State};
 use crate::ports::files::FileError;
+use crate::ports::media::Hears;
 use crate::ports::store::{Artifact, EpochMs, Heartbeat, Job, Lease, StatusSeq, StoreError};
 use crate::supervise::ExitGuard;
 use crate::transcript::{Document, write_artifacts};
 use actix::prelude::*;
 use sottovoce_protocol::ids::ModelId;
-use sottovoce_protocol::jobs::JobStatus;
+use sottovoce_protocol::jobs::{JobParams, JobStatus};
 use sottovoce_protocol::status::JobState;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,6 +86,7 @@ impl JobActor {
                     voice: actor.ports.voice.clone(),
                     max_s: actor.config.max_audio_s,
                     segment: actor.config.segment,
+                    hears: hears(&actor.job.params),
                 };
                 let hearing = Hearing::new(
                     actor.ports.recogniser.clone(),
@@ -210,6 +212,11 @@ impl JobActor {
     fn language(&self) -> String {
         self.job.params.language.clone().unwrap_or_else(|| self.config.default_language.clone())
     }
+}
+
+/// Returns what is heard of the channels of a job's file.
+pub fn hears(params: &JobParams) -> Hears {
+    if params.multichannel == Some(true) { Hears::Each } else { Hears::Mixed }
 }
 
 /// Returns when a lease taken now ends.

@@ -5,7 +5,7 @@ use crate::job::cutter::{Cutter, Utterance};
 use crate::job::messages::VoiceMaker;
 use crate::ports::engine::{EngineError, SAMPLE_RATE_HZ};
 use crate::ports::files::ReadSeek;
-use crate::ports::media::{AudioReader, MediaDecoder, MediaError};
+use crate::ports::media::{AudioReader, Hears, MediaDecoder, MediaError};
 use crate::segment::SegmentConfig;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ const REPORT_SAMPLES: u64 = 30 * SAMPLE_RATE_HZ as u64;
 pub(crate) enum Input {
     /// The file is open and announces this length.
     Opened { announced_ms: Option<u64> },
-    /// Speech.
-    Utterance(Utterance),
+    /// Speech of a channel.
+    Utterance(u16, Utterance),
     /// Everything before this sample is out.
     Passed { samples: u64 },
     /// The audio is over.
@@ -37,6 +37,7 @@ pub(crate) struct InputConfig {
     pub voice: VoiceMaker,
     pub max_s: u64,
     pub segment: SegmentConfig,
+    pub hears: Hears,
 }
 
 /// A file being read.
@@ -51,8 +52,9 @@ pub(crate) enum FileReader {
 
 pub(crate) struct Decoding {
     audio: Box<dyn AudioReader>,
-    cutter: Option<Cutter>,
-    ended: VecDeque<Utterance>,
+    /// One of each heard channel; none after the end.
+    cutters: Vec<Cutter>,
+    ended: VecDeque<(u16, Utterance)>,
     samples: u64,
     reported: u64,
 }
@@ -61,13 +63,15 @@ impl FileReader {
     /// Runs to the next thing worth telling; blocking.
     pub fn step(self) -> (Self, Input) {
         match self {
-            Self::Closed(file, config) => match config.media.open(file, config.max_s) {
+            Self::Closed(file, config) => match config.media.open(file, config.max_s, config.hears) {
                 Ok(audio) => {
                     let announced_s = audio.announced_s().filter(|length_s| *length_s > 0.0);
                     let announced_ms = announced_s.map(|length_s| (length_s * 1000.0) as u64);
-                    let cutter = Some(Cutter::new((config.voice)(), config.segment));
+                    let cutters = (0..audio.channels().max(1))
+                        .map(|_| Cutter::new((config.voice)(), config.segment))
+                        .collect();
                     let decoding =
-                        Decoding { audio, cutter, ended: VecDeque::new(), samples: 0, reported: 0 };
+                        Decoding { audio, cutters, ended: VecDeque::new(), samples: 0, reported: 0 };
                     (Self::Open(Box::new(decoding)), Input::Opened { announced_ms })
                 }
                 Err(error) => (Self::Over, Input::Refused(error)),
@@ -91,28 +95,42 @@ enum Fault {
 impl Decoding {
     fn step(&mut self) -> Result<Input, Fault> {
         loop {
-            if let Some(utterance) = self.ended.pop_front() {
-                return Ok(Input::Utterance(utterance));
+            if let Some((channel, utterance)) = self.ended.pop_front() {
+                return Ok(Input::Utterance(channel, utterance));
             }
-            let Some(cutter) = &mut self.cutter else { return Ok(Input::Ended { samples: self.samples }) };
-            let settled = cutter.settled_samples();
+            // Nothing before this sample is still to come, on any channel.
+            let Some(settled) = self.cutters.iter().map(Cutter::settled_samples).min() else {
+                return Ok(Input::Ended { samples: self.samples });
+            };
             if settled >= self.reported + REPORT_SAMPLES {
                 self.reported = settled;
                 return Ok(Input::Passed { samples: settled });
             }
-            let ended = &mut self.ended;
-            let mut keep = |utterance| ended.push_back(utterance);
             match self.audio.next().map_err(Fault::Media)? {
-                Some(samples) => {
-                    self.samples += samples.len() as u64;
-                    cutter.push(&samples, &mut keep).map_err(Fault::Voice)?;
-                }
+                Some(samples) => self.push(samples).map_err(Fault::Voice)?,
                 None => {
-                    if let Some(cutter) = self.cutter.take() {
+                    let ended = &mut self.ended;
+                    for (channel, cutter) in (0..).zip(self.cutters.drain(..)) {
+                        let mut keep = |utterance| ended.push_back((channel, utterance));
                         cutter.finish(&mut keep).map_err(Fault::Voice)?;
                     }
                 }
             }
         }
+    }
+
+    fn push(&mut self, samples: Vec<f32>) -> Result<(), EngineError> {
+        let channels = self.cutters.len();
+        self.samples += (samples.len() / channels) as u64;
+        let ended = &mut self.ended;
+        for (channel, cutter) in self.cutters.iter_mut().enumerate() {
+            let mut keep = |utterance| ended.push_back((channel as u16, utterance));
+            if channels == 1 {
+                return cutter.push(&samples, &mut keep);
+            }
+            let own: Vec<f32> = samples.iter().skip(channel).step_by(channels).copied().collect();
+            cutter.push(&own, &mut keep)?;
+        }
+        Ok(())
     }
 }

@@ -32,7 +32,7 @@ pub(crate) enum Piece {
     Failed { fault: Fault, detail: String },
 }
 
-type Answer = Pin<Box<dyn Future<Output = (Utterance, Result<Outcome, ()>)> + Send>>;
+type Answer = Pin<Box<dyn Future<Output = (u16, Utterance, Result<Outcome, ()>)> + Send>>;
 
 pub(crate) struct Hearing {
     recogniser: Arc<dyn Recogniser>,
@@ -44,7 +44,7 @@ pub(crate) struct Hearing {
     /// The step that is being read; one step ahead of the engine.
     reading: Option<JoinHandle<(FileReader, Input)>>,
     /// An utterance that waits for a lane, with the reader that waits for it.
-    waiting: Option<(FileReader, Utterance)>,
+    waiting: Option<(FileReader, u16, Utterance)>,
     duration_ms: Option<u64>,
     over: bool,
 }
@@ -89,14 +89,16 @@ impl Hearing {
     async fn next(&mut self) -> Piece {
         loop {
             if self.in_flight.len() < self.lanes.len()
-                && let Some((reader, utterance)) = self.waiting.take()
+                && let Some((reader, channel, utterance)) = self.waiting.take()
             {
-                self.submit(utterance);
+                self.submit(channel, utterance);
                 self.read_on(reader);
             }
             tokio::select! {
                 biased;
-                Some((utterance, outcome)) = self.in_flight.next() => return heard(&utterance, outcome),
+                Some((channel, utterance, outcome)) = self.in_flight.next() => {
+                    return heard(channel, &utterance, outcome);
+                }
                 Some(step) = step(&mut self.reading) => {
                     self.reading = None;
                     if let Some(piece) = self.take(step) {
@@ -117,8 +119,8 @@ impl Hearing {
             return Some(Piece::Failed { fault: Fault::Bug, detail: "the file reader panicked".into() });
         };
         match input {
-            Input::Utterance(utterance) => {
-                self.waiting = Some((reader, utterance));
+            Input::Utterance(channel, utterance) => {
+                self.waiting = Some((reader, channel, utterance));
                 None
             }
             Input::Opened { announced_ms } => {
@@ -149,7 +151,7 @@ impl Hearing {
         self.reading = Some(spawn_blocking(|| reader.step()));
     }
 
-    fn submit(&mut self, utterance: Utterance) {
+    fn submit(&mut self, channel: u16, utterance: Utterance) {
         // Answers come back in order, so the lane of the oldest one is free by now.
         let key = self.lanes[self.submitted % self.lanes.len()];
         self.submitted += 1;
@@ -160,7 +162,7 @@ impl Hearing {
             model: self.model.clone(),
         };
         let answer = self.recogniser.submit(key, 0, unit, self.within);
-        self.in_flight.push_back(Box::pin(async move { (utterance, answer.await.map_err(|_| ())) }));
+        self.in_flight.push_back(Box::pin(async move { (channel, utterance, answer.await.map_err(|_| ())) }));
     }
 }
 
@@ -173,14 +175,14 @@ async fn step(
     }
 }
 
-fn heard(utterance: &Utterance, outcome: Result<Outcome, ()>) -> Piece {
+fn heard(channel: u16, utterance: &Utterance, outcome: Result<Outcome, ()>) -> Piece {
     let rate = f64::from(SAMPLE_RATE_HZ);
     let offset_s = utterance.from_sample as f64 / rate;
     let length_s = utterance.audio.len() as f64 / rate;
     let failed = |fault, detail: &str| Piece::Failed { fault, detail: detail.to_owned() };
     match outcome {
         Ok(Outcome::Heard(hypothesis)) => Piece::Heard {
-            segment: segment_of(&hypothesis, 0, 0, offset_s, length_s),
+            segment: segment_of(&hypothesis, 0, channel, offset_s, length_s),
             to_ms: to_ms(utterance.from_sample + utterance.audio.len() as u64),
         },
         Ok(Outcome::Failed(EngineError::Stopping)) | Err(()) => {

@@ -2,6 +2,7 @@
 
 use crate::session::channel::{Caption, Saying};
 use crate::session::params::StreamParams;
+use crate::transcript::bare_word;
 use sottovoce_protocol::live::{Alternative, Channel, ResultsMetadata, ServerFrame, Word};
 use sottovoce_protocol::status;
 use sottovoce_protocol::transcript;
@@ -14,11 +15,6 @@ fn ms(seconds: f64) -> f64 {
 
 fn confidence(value: f32) -> f64 {
     (f64::from(value) * 10_000.0).round() / 10_000.0
-}
-
-/// Returns a word without case and the punctuation around it, as Deepgram's `word`.
-fn bare(word: &str) -> String {
-    word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase()
 }
 
 /// Returns what a channel says as a Deepgram frame.
@@ -40,7 +36,7 @@ fn results(params: &StreamParams, channel_index: [u16; 2], caption: &Caption) ->
         .words
         .iter()
         .map(|word| Word {
-            word: bare(&word.text),
+            word: bare_word(&word.text),
             start: ms(f64::from(word.start_s)),
             end: ms(f64::from(word.end_s)),
             confidence: confidence(word.confidence),

@@ -96,6 +96,7 @@ impl World {
             detect_language: None,
             target_language: None,
             model: None,
+            multichannel: None,
             callback_url: None,
             priority: None,
         };

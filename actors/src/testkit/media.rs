@@ -1,9 +1,10 @@
 //! "Files" that are scripts of what they hold, one order a line:
-//! `announce SECONDS` · `say 1 2 3` · `pause MS` · `corrupt` · `unsupported` · `panic`.
+//! `announce SECONDS` · `say 1 2 3` · `pause MS` · `corrupt` · `unsupported` · `panic`. Heard channel by channel, a script has
+//! two: the left one is as written, the right one says each word one higher.
 
 use crate::ports::engine::SAMPLE_RATE_HZ;
 use crate::ports::files::ReadSeek;
-use crate::ports::media::{AudioReader, MediaDecoder, MediaError};
+use crate::ports::media::{AudioReader, Hears, MediaDecoder, MediaError};
 use crate::testkit::tone;
 use sottovoce_protocol::error_code::ErrorCode;
 
@@ -16,6 +17,7 @@ struct Reader {
     announced_s: Option<f64>,
     pause_samples: usize,
     left_samples: u64,
+    hears: Hears,
 }
 
 fn refused(code: ErrorCode) -> MediaError {
@@ -23,7 +25,12 @@ fn refused(code: ErrorCode) -> MediaError {
 }
 
 impl MediaDecoder for ScriptedMedia {
-    fn open(&self, mut file: Box<dyn ReadSeek>, max_s: u64) -> Result<Box<dyn AudioReader>, MediaError> {
+    fn open(
+        &self,
+        mut file: Box<dyn ReadSeek>,
+        max_s: u64,
+        hears: Hears,
+    ) -> Result<Box<dyn AudioReader>, MediaError> {
         let mut script = String::new();
         file.read_to_string(&mut script).map_err(|_| refused(ErrorCode::MediaUnsupported))?;
         let mut announced_s = None;
@@ -36,22 +43,29 @@ impl MediaDecoder for ScriptedMedia {
             }
         }
         let left_samples = max_s * u64::from(SAMPLE_RATE_HZ);
-        Ok(Box::new(Reader { orders: orders.into_iter(), announced_s, pause_samples: 0, left_samples }))
+        Ok(Box::new(Reader {
+            orders: orders.into_iter(),
+            announced_s,
+            pause_samples: 0,
+            left_samples,
+            hears,
+        }))
     }
 }
 
 impl AudioReader for Reader {
     fn next(&mut self) -> Result<Option<Vec<f32>>, MediaError> {
         let second = SAMPLE_RATE_HZ as usize;
-        let samples = if self.pause_samples > 0 {
+        let (left, right) = if self.pause_samples > 0 {
             let samples = self.pause_samples.min(second);
             self.pause_samples -= samples;
-            tone::silence(samples)
+            (tone::silence(samples), tone::silence(samples))
         } else {
             let Some(order) = self.orders.next() else { return Ok(None) };
             match order.split_once(' ').unwrap_or((&order, "")) {
                 ("say", words) => {
-                    tone::speak(&words.split(' ').filter_map(|word| word.parse().ok()).collect::<Vec<_>>())
+                    let words: Vec<u32> = words.split(' ').filter_map(|word| word.parse().ok()).collect();
+                    (tone::speak(&words), tone::speak(&words.iter().map(|word| word + 1).collect::<Vec<_>>()))
                 }
                 ("pause", ms) => {
                     self.pause_samples = ms.parse::<usize>().unwrap_or(0) * second / 1000;
@@ -63,12 +77,22 @@ impl AudioReader for Reader {
         };
         self.left_samples = self
             .left_samples
-            .checked_sub(samples.len() as u64)
+            .checked_sub(left.len() as u64)
             .ok_or_else(|| refused(ErrorCode::MediaTooLong))?;
-        Ok(Some(samples))
+        Ok(Some(match self.hears {
+            Hears::Mixed => left,
+            Hears::Each => left.into_iter().zip(right).flat_map(|(left, right)| [left, right]).collect(),
+        }))
     }
 
     fn announced_s(&self) -> Option<f64> {
         self.announced_s
+    }
+
+    fn channels(&self) -> u16 {
+        match self.hears {
+            Hears::Mixed => 1,
+            Hears::Each => 2,
+        }
     }
 }

@@ -15,4 +15,5 @@ pub use cue::Cue;
 pub use document::Document;
 pub use hearing::segment_of;
 pub use log::{LogReader, log_line};
+pub use plain::bare_word;
 pub use render::{WRITTEN_KINDS, render};

@@ -5,6 +5,11 @@ use sottovoce_protocol::transcript::Segment;
 /// A pause longer than this begins a paragraph, in seconds.
 const PARAGRAPH_PAUSE_S: f64 = 2.0;
 
+/// Returns a word without case and the punctuation around it, as Deepgram's `word`.
+pub fn bare_word(word: &str) -> String {
+    word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase()
+}
+
 /// Writes the text piece by piece; nothing at all where nothing was said.
 pub(crate) fn write_plain(segments: &[Segment], write: &mut dyn FnMut(&str)) {
     let mut last: Option<&Segment> = None;

@@ -32,6 +32,13 @@ pub fn parse(json: &[u8], models: &[ModelInfo]) -> Result<JobParams, ApiError> {
     Ok(params)
 }
 
+/// Checks params that a door of `/v1` made of its own.
+pub fn check_made(params: &JobParams, models: &[ModelInfo]) -> Result<(), ApiError> {
+    let json = serde_json::to_vec(params)
+        .expect("job params have only strings, numbers and booleans, which always serialise");
+    parse(&json, models).map(|_| ())
+}
+
 fn check(params: &JobParams, models: &[ModelInfo]) -> Result<(), ApiError> {
     if params.target_language.is_some() {
         return Err(ApiError::bad_request("`target_language` is for jobs of type `translation`"));

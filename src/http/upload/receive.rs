@@ -7,7 +7,7 @@ use crate::http::upload::pace::Pace;
 use crate::http::upload::params::{self, MAX_PARAMS_BYTES};
 use crate::http::upload::pending::PendingObject;
 use actix_multipart::{Field, Multipart};
-use actix_web::http::header;
+use actix_web::http::header::{self, ContentDisposition};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, web};
 use futures_util::{Stream, StreamExt};
@@ -19,9 +19,18 @@ use sottovoce_protocol::jobs::JobParams;
 use std::fmt::Display;
 
 const PARAMS_HEADER: &str = "x-sottovoce-params";
+/// What is done with a file that comes alone.
+const DEFAULT_PARAMS: &[u8] = br#"{"type":"transcription"}"#;
 const MAX_NAME_CHARS: usize = 255;
 /// What a form may have besides the file: its parts' heads and `params`.
 const FORM_OVERHEAD_BYTES: u64 = 64 * 1024;
+
+/// A file that was received.
+pub struct Received {
+    pub file_name: Option<String>,
+    pub object: PendingObject,
+    pub stored: Stored,
+}
 
 /// A whole submission.
 pub struct Upload {
@@ -48,7 +57,7 @@ pub async fn receive(
     received.map_err(ApiError::closing)
 }
 
-fn refuse_early(state: &HttpState, request: &HttpRequest) -> Result<(), ApiError> {
+pub(super) fn refuse_early(state: &HttpState, request: &HttpRequest) -> Result<(), ApiError> {
     if request.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
         return Err(ApiError::bad_request("send the body without `Content-Encoding`"));
     }
@@ -71,27 +80,58 @@ fn too_large(state: &HttpState) -> ApiError {
     ApiError::new(ErrorCode::TooLarge, detail)
 }
 
-fn is_form(request: &HttpRequest) -> bool {
-    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    content_type.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("multipart/form-data"))
+pub fn is_form(request: &HttpRequest) -> bool {
+    content_type(request).starts_with("multipart/form-data")
+}
+
+fn content_type(request: &HttpRequest) -> String {
+    let value = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    value.unwrap_or_default().trim_start().to_ascii_lowercase()
+}
+
+/// Receives a body that is the file alone, as the input of the job `id`.
+pub async fn receive_file(
+    state: &HttpState,
+    request: &HttpRequest,
+    payload: web::Payload,
+    id: JobId,
+) -> Result<Received, ApiError> {
+    refuse_early(state, request).map_err(ApiError::closing)?;
+    receive_body(state, request, payload, id).await.map_err(ApiError::closing)
+}
+
+async fn receive_body(
+    state: &HttpState,
+    request: &HttpRequest,
+    mut payload: web::Payload,
+    id: JobId,
+) -> Result<Received, ApiError> {
+    let mut pace = Pace::new(&state.limits);
+    let (object, stored) = store(state, &mut payload, &mut pace, id).await?;
+    Ok(Received { file_name: named(request), object, stored })
+}
+
+/// Returns the name that `Content-Disposition` gives, the extended form (RFC 8187) first.
+fn named(request: &HttpRequest) -> Option<String> {
+    let head = ContentDisposition::from_raw(request.headers().get(header::CONTENT_DISPOSITION)?).ok()?;
+    let extended = head.get_filename_ext().map(|name| String::from_utf8_lossy(&name.value).into_owned());
+    extended.as_deref().or(head.get_filename()).and_then(shown_name)
 }
 
 async fn receive_raw(
     state: &HttpState,
     request: &HttpRequest,
-    mut payload: web::Payload,
+    payload: web::Payload,
     id: JobId,
 ) -> Result<Upload, ApiError> {
-    let json = request.headers().get(PARAMS_HEADER).ok_or_else(|| {
-        ApiError::bad_request(
-            "send a multipart form with `params` and `file`, or the file alone with `X-Sottovoce-Params`",
-        )
-    })?;
-    let params = params::parse(json.as_bytes(), &state.models)?;
+    if content_type(request).starts_with("multipart/") {
+        return Err(ApiError::bad_request("the only kind of form is `multipart/form-data`"));
+    }
+    let json = request.headers().get(PARAMS_HEADER).map_or(DEFAULT_PARAMS, |json| json.as_bytes());
+    let params = params::parse(json, &state.models)?;
     check_callback(state, &params)?;
-    let mut pace = Pace::new(&state.limits);
-    let (object, stored) = store(state, &mut payload, &mut pace, id).await?;
-    Ok(Upload { params, file_name: None, object, stored })
+    let Received { file_name, object, stored } = receive_body(state, request, payload, id).await?;
+    Ok(Upload { params, file_name, object, stored })
 }
 
 async fn receive_form(
@@ -136,7 +176,7 @@ async fn part(form: &mut Multipart, pace: &mut Pace, name: &str) -> Result<Field
     if field.name() == Some(name) { Ok(field) } else { Err(wrong()) }
 }
 
-async fn store<E: Display>(
+pub(super) async fn store<E: Display>(
     state: &HttpState,
     body: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
     pace: &mut Pace,
@@ -160,12 +200,12 @@ async fn store<E: Display>(
     Ok((object, stored))
 }
 
-fn broken(error: impl Display) -> ApiError {
+pub(super) fn broken(error: impl Display) -> ApiError {
     ApiError::bad_request(format!("the body cannot be read: {error}"))
 }
 
 /// Returns the name of an upload for show: no folders, no control characters, not endless.
-fn shown_name(given: &str) -> Option<String> {
+pub(super) fn shown_name(given: &str) -> Option<String> {
     let name = given.rsplit(['/', '\\']).next().unwrap_or_default();
     let name: String = name.chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARS).collect();
     let name = name.trim();

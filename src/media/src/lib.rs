@@ -19,7 +19,7 @@ mod wav;
 
 pub use decode::{Chunk, DecodeLimits, Decoder};
 pub use error::MediaError;
-pub use mono::{MONO_RATE_HZ, MonoReader};
+pub use mono::{MAX_CHANNELS, MONO_RATE_HZ, MonoReader};
 pub use pcm::{Encoding, PcmDecoder};
 pub use resample::{MAX_RATE_HZ, MIN_RATE_HZ, StreamResampler};
 pub use sniff::{Container, SNIFF_BYTES, sniff};

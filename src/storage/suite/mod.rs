@@ -209,6 +209,7 @@ pub fn params(job_type: JobType) -> JobParams {
         detect_language: None,
         target_language: None,
         model: None,
+        multichannel: None,
         callback_url: None,
         priority: None,
     }

@@ -228,6 +228,7 @@ impl Stage {
                 detect_language: None,
                 target_language: None,
                 model: None,
+                multichannel: None,
                 callback_url: None,
                 priority: None,
             },
