@@ -20,3 +20,4 @@ pub mod supervise;
 pub mod testkit;
 pub mod time;
 pub mod transcript;
+pub mod translation;
