@@ -4,7 +4,7 @@ use crate::ports::translator::{LanguagePair, TranslateError, Translator};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Translates "one two." into "pt:one pt:two."; from `pt:one` into English it takes the mark off again. Clones share all.
+/// Translates "one two." into "pt:one pt:two.". Clones share all.
 #[derive(Clone, Debug)]
 pub struct ScriptedTranslator {
     pairs: Vec<LanguagePair>,
@@ -64,10 +64,7 @@ impl Translator for ScriptedTranslator {
         if fails {
             return Err(TranslateError::Failed("planned failure".into()));
         }
-        let mark = format!("{}:", pair.from);
-        let words = sentence.split_whitespace().map(|word| {
-            word.strip_prefix(&mark).map_or_else(|| format!("{}:{word}", pair.to), str::to_owned)
-        });
+        let words = sentence.split_whitespace().map(|word| format!("{}:{word}", pair.to));
         Ok(words.collect::<Vec<_>>().join(" "))
     }
 }

@@ -206,8 +206,8 @@ mod tests {
         assert_eq!(
             shown(&translated),
             [
-                "Foi o melhor dos tempos,|foi o pior dos tempos,",
-                "foi a idade da sabedoria,|foi a idade da insensatez."
+                "Foi o melhor dos tempos, foi o pior|dos tempos, foi a idade da sabedoria,",
+                "foi a idade da insensatez."
             ]
         );
     }

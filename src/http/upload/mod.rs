@@ -8,6 +8,7 @@ mod pending;
 mod places;
 mod probe;
 mod receive;
+mod translation;
 
 use crate::http::error::ApiError;
 use crate::http::guard::{Guarded, JobsWrite};
@@ -42,7 +43,9 @@ pub async fn submit(
     let key = idempotency::key_of(&request).map_err(ApiError::closing)?;
     let id = JobId::from_uuid(state.ids.uuid());
     let mut upload = receive::receive(&state, &request, payload, id).await?;
-    probe::probe(&state, upload.object.name()).await?;
+    if !translation::is_text(&state, &upload).await? {
+        probe::probe(&state, upload.object.name()).await?;
+    }
 
     let idempotency = key.map(|key| idempotency::of(&state, key, &request, &upload));
     let job = NewJob {

@@ -6,6 +6,7 @@ use crate::http::state::HttpState;
 use crate::http::upload::pace::Pace;
 use crate::http::upload::params::{self, MAX_PARAMS_BYTES};
 use crate::http::upload::pending::PendingObject;
+use crate::http::upload::translation::{self, TextCount};
 use actix_multipart::{Field, Multipart};
 use actix_web::http::header;
 use actix_web::web::Bytes;
@@ -88,8 +89,10 @@ async fn receive_raw(
         )
     })?;
     let params = params::parse(json.as_bytes(), &state.models)?;
+    translation::check(&params, &state.pairs)?;
     let mut pace = Pace::new(&state.limits);
-    let (object, stored) = store(state, &mut payload, &mut pace, id).await?;
+    let text = TextCount::new(&params, &state.limits);
+    let (object, stored) = store(state, &mut payload, &mut pace, text, id).await?;
     Ok(Upload { params, file_name: None, object, stored })
 }
 
@@ -108,11 +111,13 @@ async fn receive_form(
         .map_err(|_| ApiError::bad_request(format!("`params` may have at most {MAX_PARAMS_BYTES} bytes")))?
         .map_err(broken)?;
     let params = params::parse(&json, &state.models)?;
+    translation::check(&params, &state.pairs)?;
     drop(field);
 
     let mut field = part(&mut form, &mut pace, "file").await?;
     let file_name = field.content_disposition().and_then(|head| head.get_filename()).and_then(shown_name);
-    let (object, stored) = store(state, &mut field, &mut pace, id).await?;
+    let text = TextCount::new(&params, &state.limits);
+    let (object, stored) = store(state, &mut field, &mut pace, text, id).await?;
     drop(field);
 
     match pace.wait(form.next()).await? {
@@ -132,6 +137,7 @@ async fn store<E: Display>(
     state: &HttpState,
     body: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
     pace: &mut Pace,
+    mut text: TextCount,
     id: JobId,
 ) -> Result<(PendingObject, Stored), ApiError> {
     let name = StorageRef(format!("uploads/{id}"));
@@ -144,6 +150,7 @@ async fn store<E: Display>(
         if over_limit(received, state.limits.max_upload_bytes) {
             return Err(too_large(state));
         }
+        text.count(&chunk)?;
         writer.write(chunk).await?;
     }
     // From here on the object may exist, even if this future is dropped before `finish` answers.

@@ -28,7 +28,7 @@ async fn speech_is_heard_and_then_translated_at_the_same_times() {
     assert_eq!(world.run().await, Exit::Done);
     let row = world.row(id);
     assert_eq!((row.status, row.progress.0, row.duration_ms), (JobStatus::Done, 1000, Some(7_500)));
-    assert_eq!(kinds(&world, id), ["transcript", "srt", "vtt", "json", "translation pt", "srt pt", "vtt pt"]);
+    assert_eq!(kinds(&world, id), ["json", "srt", "srt pt", "transcript", "translation pt", "vtt", "vtt pt"]);
     assert_eq!(world.artifact(id, ArtifactKind::Transcript), b"w1 w2 w3\n\nw4 w5\n");
     assert_eq!(world.translated(id, ArtifactKind::Translation), "pt:w1 pt:w2 pt:w3\n\npt:w4 pt:w5\n");
     let original = String::from_utf8(world.artifact(id, ArtifactKind::Srt)).unwrap();
@@ -70,7 +70,7 @@ async fn subtitles_keep_their_times() {
     let file = "1\n00:00:01,000 --> 00:00:02,500\nEver tried,\never failed.\n\n2\n00:01:00,250 --> 00:01:01,000\nNo matter.\n";
     let id = world.submit_with(file.as_bytes(), INTO_PORTUGUESE).await;
     assert_eq!(world.run().await, Exit::Done);
-    assert_eq!(kinds(&world, id), ["json", "translation pt", "srt pt", "vtt pt"]);
+    assert_eq!(kinds(&world, id), ["json", "srt pt", "translation pt", "vtt pt"]);
     assert_eq!(
         world.translated(id, ArtifactKind::Srt),
         "1\n00:00:01,000 --> 00:00:02,500\npt:Ever pt:tried, pt:ever pt:failed.\n\n\
@@ -112,11 +112,11 @@ async fn texts_at_fault_fail_at_once_with_their_code() {
 
 #[actix::test]
 async fn a_translator_that_fails_or_panics_costs_an_attempt() {
-    for translator in [
-        ScriptedTranslator::new(&[("en", "pt")]).with_fault(1),
-        ScriptedTranslator::new(&[("en", "pt")]).with_panic(1),
-    ] {
-        let mut world = World::new(ScriptedEngine::new());
+    let mut world = World::new(ScriptedEngine::new());
+    let pairs = [("en", "pt")];
+    for translator in
+        [ScriptedTranslator::new(&pairs).with_fault(1), ScriptedTranslator::new(&pairs).with_panic(1)]
+    {
         world.ports.translator = Arc::new(translator);
         let id = world.submit_with(b"One. Two. Three.", INTO_PORTUGUESE).await;
         assert_eq!(world.run().await, Exit::Done);
