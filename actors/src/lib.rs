@@ -21,3 +21,4 @@ pub mod supervise;
 pub mod testkit;
 pub mod time;
 pub mod transcript;
+pub mod translation;

@@ -4,6 +4,7 @@ use crate::bus::LocalBus;
 use crate::config::{Config, FilesPlace};
 use crate::files::{BucketError, Checksums, LocalFiles, S3Files, S3Settings};
 use crate::mail::{SetupError, SmtpMailer};
+use crate::models;
 use crate::speech::{EngineEars, FileDecoder};
 use crate::storage::{self, OpenError, OpenedIndex};
 use crate::system::{SystemClock, SystemIds};
@@ -14,6 +15,8 @@ use sottovoce_actors::ports::engine::Engine;
 use sottovoce_actors::ports::files::{FileError, FileStore};
 use sottovoce_actors::ports::mail::Mailer;
 use sottovoce_actors::ports::media::MediaDecoder;
+use sottovoce_actors::ports::translator::Translator;
+use sottovoce_translate::{EmbeddedTranslator, ModelFolder};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,6 +62,8 @@ pub struct Ports {
     pub ears: Arc<dyn Ears>,
     /// Speech.
     pub engine: Arc<dyn Engine>,
+    /// Translation.
+    pub translator: Arc<dyn Translator>,
     /// Outgoing mail, where it is set up.
     pub mail: Option<Arc<dyn Mailer>>,
     /// Wall time.
@@ -97,11 +102,20 @@ impl Ports {
             media: Arc::new(FileDecoder),
             ears: Arc::new(EngineEars::new(engine.clone())),
             engine,
+            translator: Arc::new(translator(config)),
             mail: mailer(config)?,
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
         })
     }
+}
+
+fn translator(config: &Config) -> EmbeddedTranslator {
+    let folders = config.models.translate.iter().filter_map(|id| {
+        let pair = models::translation_pair(id)?;
+        Some(ModelFolder { pair, folder: EmbeddedTranslator::folder_of(&config.models.dir, id) })
+    });
+    EmbeddedTranslator::open(folders.collect())
 }
 
 fn mailer(config: &Config) -> Result<Option<Arc<dyn Mailer>>, PortsError> {

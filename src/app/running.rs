@@ -279,6 +279,7 @@ fn start_dispatcher(
         files: ports.files.clone(),
         bus: ports.bus.clone(),
         recogniser: pool,
+        translator: ports.translator.clone(),
         voice: Arc::new(move || engine.voice_detector()),
         media: ports.media.clone(),
         clock: ports.clock.clone(),
@@ -389,6 +390,7 @@ fn http_state(
             let _ = dispatcher.tell(hint);
         }),
         models: Arc::new(ports.engine.models()),
+        pairs: Arc::new(ports.translator.pairs()),
         ready: Arc::new(move || {
             if draining.load(Ordering::Acquire) {
                 Err("the server is stopping, try again in a moment")

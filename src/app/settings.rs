@@ -155,6 +155,7 @@ pub(super) fn job(config: &Config) -> JobConfig {
         heartbeat_every: ms(config.jobs.heartbeat_ms),
         stall_after: Duration::from_secs(300),
         max_audio_s: config.limits.decoded_seconds,
+        max_text_bytes: config.limits.text_bytes,
         lanes: 2,
         unit_within: Duration::from_secs(60),
         retry: Backoff { first: ms(config.jobs.backoff_first_ms), most: ms(config.jobs.backoff_most_ms) },
@@ -258,6 +259,7 @@ pub(super) fn http_limits(config: &Config) -> HttpLimits {
     let limits = &config.limits;
     HttpLimits {
         max_upload_bytes: limits.upload_bytes,
+        max_text_bytes: limits.text_bytes,
         max_audio_s: limits.decoded_seconds,
         upload_idle: ms(limits.upload_idle_ms),
         upload_min_bytes_per_s: limits.upload_min_bytes_per_s,

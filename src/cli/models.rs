@@ -59,7 +59,7 @@ pub(super) fn run(command: ModelsCommand, config: &Config) -> Result<(), Failure
 fn fetch(config: &Config, folder: &ModelsFolder, names: &[String], source: &Source) -> Result<(), Failure> {
     let mut wanted: Vec<&str> = names.iter().map(String::as_str).collect();
     if wanted.is_empty() {
-        wanted.extend(config.models.load.iter().map(String::as_str));
+        wanted.extend(configured(config));
         wanted.push(SAMPLE);
     }
     let fetched =
@@ -71,6 +71,11 @@ fn fetch(config: &Config, folder: &ModelsFolder, names: &[String], source: &Sour
         count => println!("{count} files fetched into {place}"),
     }
     Ok(())
+}
+
+/// Returns the ids of the speech and translation models that the configuration names.
+fn configured(config: &Config) -> impl Iterator<Item = &str> {
+    config.models.load.iter().chain(&config.models.translate).map(String::as_str)
 }
 
 fn list(folder: &ModelsFolder) -> Result<(), Failure> {
@@ -111,7 +116,7 @@ fn state_of(parts: &[&Entry], folder: &ModelsFolder) -> Result<FileState, Failur
 /// Checks what is there, and that what the configuration loads is.
 fn verify(config: &Config, folder: &ModelsFolder) -> Result<(), Failure> {
     let catalogue = Catalogue::compiled_in();
-    let loaded = catalogue.with_needs(config.models.load.iter().map(String::as_str)).map_err(Failure::of)?;
+    let loaded = catalogue.with_needs(configured(config)).map_err(Failure::of)?;
     let (mut whole, mut wrong) = (0, 0);
     for entry in &catalogue.entries {
         let needed = loaded.iter().any(|loaded| loaded.id == entry.id);

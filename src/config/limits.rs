@@ -9,6 +9,8 @@ use serde::Deserialize;
 pub struct LimitsConfig {
     /// Largest upload.
     pub upload_bytes: u64,
+    /// Longest text to be translated.
+    pub text_bytes: u64,
     /// Longest decoded audio.
     pub decoded_seconds: u64,
     /// Of a key, of an account, of an address without a credential.
@@ -38,6 +40,7 @@ pub struct LimitsConfig {
 impl LimitsConfig {
     pub(super) fn check(&self, checker: &mut Checker<'_>) {
         checker.within("limits.upload_bytes", self.upload_bytes, 1024, 1 << 42);
+        checker.within("limits.text_bytes", self.text_bytes, 4096, 1 << 26);
         checker.within("limits.decoded_seconds", self.decoded_seconds, 1, 1_000_000);
         checker.within("limits.requests_per_minute", self.requests_per_minute, 1, 1_000_000_000);
         checker.within("limits.logins_per_minute", self.logins_per_minute, 1, 1_000_000_000);

@@ -15,6 +15,8 @@ pub struct ModelsConfig {
     pub load: Vec<String>,
     /// Id of the model used when a request names none.
     pub default: String,
+    /// Ids of the translation models.
+    pub translate: Vec<String>,
     /// Base address of the hub.
     pub hub_url: String,
 }
@@ -30,6 +32,11 @@ impl ModelsConfig {
         checker.require("models.default", self.load.contains(&self.default), || {
             format!("`{}` is not among models.load", self.default)
         });
+        for id in &self.translate {
+            checker.require("models.translate", crate::models::translation_pair(id).is_some(), || {
+                format!("`{id}` is no translation model; `sottovoce models list` shows which there are")
+            });
+        }
         let hub = Url::parse(&self.hub_url);
         let usable = hub.is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
         checker.require("models.hub_url", usable, || "it must be an http or https address".into());

@@ -11,6 +11,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use sottovoce_actors::ports::files::LinkTerms;
 use sottovoce_actors::ports::store::{Artifact, Job};
+use sottovoce_actors::translation::primary;
 use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::jobs::ArtifactKind;
 
@@ -80,7 +81,11 @@ pub async fn download(
 }
 
 fn artifact_of<'a>(job: &'a Job, kind: ArtifactKind, lang: &str) -> Result<&'a Artifact, ApiError> {
-    let found = job.artifacts.iter().find(|artifact| artifact.kind == kind && artifact.lang == lang);
+    // A job has one translation, whose language need not be named; regions are not told apart.
+    let any = kind == ArtifactKind::Translation && lang.is_empty();
+    let asked = primary(lang).unwrap_or_else(|| lang.to_owned());
+    let mut of_kind = job.artifacts.iter().filter(|artifact| artifact.kind == kind);
+    let found = of_kind.find(|artifact| any || artifact.lang == asked);
     found.ok_or_else(|| {
         if job.status.is_terminal() {
             return ApiError::not_found();

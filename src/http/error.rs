@@ -158,6 +158,7 @@ pub fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::MediaTooLong
         | ErrorCode::NoAudio
         | ErrorCode::DurationMismatch
+        | ErrorCode::TextInvalid
         | ErrorCode::LanguageUnsupported
         | ErrorCode::PasswordUnsuitable => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,

@@ -20,6 +20,7 @@ use sottovoce_actors::ports::files::FileStore;
 use sottovoce_actors::ports::identity::Identity;
 use sottovoce_actors::ports::media::MediaDecoder;
 use sottovoce_actors::ports::store::{Job, Store};
+use sottovoce_actors::ports::translator::LanguagePair;
 use sottovoce_protocol::jobs::JobView;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,8 @@ use std::time::Duration;
 pub struct HttpLimits {
     /// Largest upload, in bytes.
     pub max_upload_bytes: u64,
+    /// Longest text to be translated, in bytes.
+    pub max_text_bytes: u64,
     /// Longest audio, in seconds.
     pub max_audio_s: u64,
     /// An upload may be silent for so long.
@@ -87,6 +90,8 @@ pub struct HttpState {
     pub hint: Arc<dyn Fn(JobHint) + Send + Sync>,
     /// Models that jobs may name.
     pub models: Arc<Vec<ModelInfo>>,
+    /// Directions that one model translates.
+    pub pairs: Arc<Vec<LanguagePair>>,
     /// Says why the server is not ready: not loaded yet, or stopping.
     pub ready: Readiness,
     /// Limits.

@@ -86,7 +86,9 @@ pub(crate) fn sentence(code: ErrorCode) -> &'static str {
         ErrorCode::DurationMismatch => {
             "the audio's length differs from what the file announces; export it again"
         }
-        ErrorCode::LanguageUnsupported => "the model does not understand this language; choose another model",
+        ErrorCode::TextInvalid => "the text is not UTF-8; save it as UTF-8",
+        ErrorCode::TooLarge => "the text is longer than allowed; cut it in parts",
+        ErrorCode::LanguageUnsupported => "no model here knows this language or direction; choose another",
         ErrorCode::ModelUnknown => "there is no such model here; choose another or leave it out",
         ErrorCode::ProviderUnavailable => "the remote engine does not answer; submit the job again later",
         ErrorCode::ProviderRejected => "the remote engine refused the work",

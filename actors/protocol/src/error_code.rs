@@ -108,6 +108,8 @@ codes! {
     NoAudio = "no_audio",
     /// The decoded length differs from the announced one.
     DurationMismatch = "duration_mismatch",
+    /// The text is not UTF-8.
+    TextInvalid = "text_invalid",
     /// The language is not one the model understands.
     LanguageUnsupported = "language_unsupported",
     /// No such model.

@@ -2,6 +2,7 @@
 
 use crate::ids::JobId;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A word with its times in seconds from the start of the audio.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -35,6 +36,15 @@ pub struct Segment {
     pub words: Vec<Word>,
 }
 
+/// A segment in another language.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TranslatedSegment {
+    /// The segment's id.
+    pub id: u64,
+    /// Its translation.
+    pub text: String,
+}
+
 /// The `json` artifact of a job (`surface.md`).
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Transcript {
@@ -54,6 +64,9 @@ pub struct Transcript {
     pub text: String,
     /// The segments in order of start.
     pub segments: Vec<Segment>,
+    /// By language, the segments in their order.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub translations: BTreeMap<String, Vec<TranslatedSegment>>,
 }
 
 /// The current version of [`Transcript`].

@@ -3,7 +3,7 @@
 
 use crate::job::{Fault, JobConfig, JobPorts, Settled, Verdict, after_fault, discard, jitter, settle};
 use crate::ports::store::{Artifact, Job, Lease, LeaseEpoch};
-use crate::transcript::{Document, read_log, write_artifacts};
+use crate::transcript::{Document, Layout, read_log, write_artifacts};
 use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::jobs::JobType;
 use sottovoce_protocol::transcript::Segment;
@@ -76,6 +76,8 @@ async fn write_log_artifacts(
         model: job.params.model.clone().unwrap_or_else(|| config.default_model.as_str().to_owned()),
         duration_ms: duration_ms.unwrap_or_default(),
         segments,
+        layout: Layout::Speech,
+        translation: None,
     };
     write_artifacts(&*ports.files, &*ports.ids, lease, document, ports.clock.now()).await
 }

@@ -4,8 +4,8 @@ use crate::dispatcher::{Dispatcher, DispatcherConfig, Drain, JobHint, Snapshot, 
 use crate::job::tests::{LEASE, World};
 use crate::mailbox::Tell;
 use crate::ports::ear::Ear;
-use crate::ports::engine::{Outcome, Refused, StreamKey, Unit};
-use crate::ports::recogniser::{Admission, Listened, Recogniser};
+use crate::ports::engine::{EngineError, Outcome, Refused, StreamKey, Unit};
+use crate::ports::recogniser::{Admission, Computation, Listened, Recogniser};
 use crate::ports::store::{EpochMs, Lease, LeaseEpoch, NewStream, Store};
 use crate::supervise::ExitGuard;
 use crate::testkit::{ScriptedEngine, ScriptedRecogniser};
@@ -292,6 +292,14 @@ impl Recogniser for PanicsOnce {
         within: Duration,
     ) -> oneshot::Receiver<Outcome> {
         self.inner.submit(key, channel, unit, within)
+    }
+
+    fn compute(
+        &self,
+        key: StreamKey,
+        computation: Computation,
+    ) -> oneshot::Receiver<Result<String, EngineError>> {
+        self.inner.compute(key, computation)
     }
 
     fn listen(&self, ear: Box<dyn Ear>, audio: Bytes, flush: bool) -> oneshot::Receiver<Listened> {

@@ -12,7 +12,7 @@ use crate::ports::engine::{
     Engine, EngineError, Hypothesis, MAX_UNIT_SECONDS, Outcome, Refused, SAMPLE_RATE_HZ, StreamKey, Unit,
     UnitKind,
 };
-use crate::ports::recogniser::{Admission, Listened, Recogniser};
+use crate::ports::recogniser::{Admission, Computation, Listened, Recogniser};
 use bytes::Bytes;
 use sottovoce_protocol::ids::ModelId;
 use std::any::Any;
@@ -75,15 +75,67 @@ pub struct EnginePool {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// A unit with the channel of its answer.
-struct Job {
-    unit: Unit,
-    reply: oneshot::Sender<Outcome>,
+/// What is to be done, with the channel of its answer.
+enum Job {
+    Unit { unit: Unit, reply: oneshot::Sender<Outcome> },
+    Computation { computation: Computation, reply: oneshot::Sender<Result<String, EngineError>> },
+}
+
+/// What a worker made of it.
+enum Done {
+    Heard(Hypothesis),
+    Computed(String),
+}
+
+impl Job {
+    fn run(&self, engine: &dyn Engine) -> Result<Done, EngineError> {
+        match self {
+            Self::Unit { unit, .. } => engine.recognise(unit).map(Done::Heard),
+            Self::Computation { computation, .. } => computation().map(Done::Computed),
+        }
+    }
+
+    fn audio_s(&self) -> f64 {
+        match self {
+            Self::Unit { unit, .. } => unit.audio.len() as f64 / f64::from(SAMPLE_RATE_HZ),
+            Self::Computation { .. } => 0.0,
+        }
+    }
+
+    /// Tells an owner, who may have gone.
+    fn answer(self, ended: Result<Done, EngineError>) {
+        match (self, ended) {
+            (Self::Unit { reply, .. }, Ok(Done::Heard(hypothesis))) => {
+                let _ = reply.send(Outcome::Heard(hypothesis));
+            }
+            (Self::Unit { reply, .. }, Err(error)) => {
+                let _ = reply.send(Outcome::Failed(error));
+            }
+            (Self::Computation { reply, .. }, Ok(Done::Computed(text))) => {
+                let _ = reply.send(Ok(text));
+            }
+            (Self::Computation { reply, .. }, Err(error)) => {
+                let _ = reply.send(Err(error));
+            }
+            // `run` never answers one kind with the other's; the owner reads a dropped channel as a stop.
+            (Self::Unit { .. }, Ok(Done::Computed(_))) | (Self::Computation { .. }, Ok(Done::Heard(_))) => {}
+        }
+    }
+
+    /// Tells an owner that a newer interim took the place of its own.
+    fn supersede(self) {
+        if let Self::Unit { reply, .. } = self {
+            let _ = reply.send(Outcome::Superseded);
+        }
+    }
 }
 
 impl Work for Job {
     fn is_abandoned(&self) -> bool {
-        self.reply.is_closed()
+        match self {
+            Self::Unit { reply, .. } => reply.is_closed(),
+            Self::Computation { reply, .. } => reply.is_closed(),
+        }
     }
 }
 
@@ -194,7 +246,7 @@ impl EnginePool {
         let cut = state.queue.drain_finals();
         drop(state);
         for job in cut {
-            answer(job, Outcome::Failed(EngineError::Stopping));
+            job.answer(Err(EngineError::Stopping));
         }
         if wait.timed_out() {
             tracing::warn!("engine threads did not end in time");
@@ -228,6 +280,35 @@ impl EnginePool {
             busy_workers: state.busy_workers as u64,
             streams: u64::from(state.admissions.streams()),
             capacity: u64::from(state.admissions.capacity(dearest)),
+        }
+    }
+}
+
+impl EnginePool {
+    fn enqueue(&self, key: StreamKey, channel: u16, kind: UnitKind, within: Duration, job: Job) {
+        let now = self.shared.now();
+        let deadline = now.saturating_add(within);
+        let entry = Entry { key, channel, kind, deadline, since: now, failures: 0, work: job };
+        let mut state = self.shared.lock();
+        if state.stopping {
+            drop(state);
+            return entry.work.answer(Err(EngineError::Stopping));
+        }
+        match state.queue.submit(entry) {
+            Submitted::Waits(overtaken) => {
+                state.counted.superseded += u64::from(overtaken.is_some());
+                drop(state);
+                self.shared.units.notify_one();
+                if let Some(overtaken) = overtaken {
+                    overtaken.supersede();
+                }
+            }
+            Submitted::Refused(job) => {
+                state.counted.failed[kind] += 1;
+                drop(state);
+                tracing::error!(?kind, "unit refused, too many of its stream or job wait already");
+                job.answer(Err(EngineError::Failed("too many units of this stream wait".into())));
+            }
         }
     }
 }
@@ -286,41 +367,25 @@ impl Recogniser for EnginePool {
         within: Duration,
     ) -> oneshot::Receiver<Outcome> {
         let (reply, outcome) = oneshot::channel();
-        let job = Job { unit, reply };
-        if job.unit.audio.len() > (MAX_UNIT_SECONDS * SAMPLE_RATE_HZ) as usize {
-            answer(job, Outcome::Failed(EngineError::BadUnit("longer than 30 seconds")));
-            return outcome;
-        }
-        let kind = job.unit.kind;
-        let now = self.shared.now();
-        let deadline = now.saturating_add(within);
-        let entry = Entry { key, channel, kind, deadline, since: now, failures: 0, work: job };
-        let mut state = self.shared.lock();
-        if state.stopping {
-            drop(state);
-            answer(entry.work, Outcome::Failed(EngineError::Stopping));
-            return outcome;
-        }
-        match state.queue.submit(entry) {
-            Submitted::Waits(overtaken) => {
-                state.counted.superseded += u64::from(overtaken.is_some());
-                drop(state);
-                self.shared.units.notify_one();
-                if let Some(overtaken) = overtaken {
-                    answer(overtaken, Outcome::Superseded);
-                }
-            }
-            Submitted::Refused(job) => {
-                state.counted.failed[kind] += 1;
-                drop(state);
-                tracing::error!(?kind, "unit refused, too many of its stream or job wait already");
-                answer(
-                    job,
-                    Outcome::Failed(EngineError::Failed("too many units of this stream wait".into())),
-                );
-            }
+        let too_long = unit.audio.len() > (MAX_UNIT_SECONDS * SAMPLE_RATE_HZ) as usize;
+        let kind = unit.kind;
+        let job = Job::Unit { unit, reply };
+        if too_long {
+            job.answer(Err(EngineError::BadUnit("longer than 30 seconds")));
+        } else {
+            self.enqueue(key, channel, kind, within, job);
         }
         outcome
+    }
+
+    fn compute(
+        &self,
+        key: StreamKey,
+        computation: Computation,
+    ) -> oneshot::Receiver<Result<String, EngineError>> {
+        let (reply, answer) = oneshot::channel();
+        self.enqueue(key, 0, UnitKind::Batch, Duration::ZERO, Job::Computation { computation, reply });
+        answer
     }
 
     fn listen(&self, ear: Box<dyn Ear>, audio: Bytes, flush: bool) -> oneshot::Receiver<Listened> {
@@ -378,7 +443,7 @@ impl Shared {
         self.units.notify_all();
         self.pieces.notify_all();
         for job in refused {
-            answer(job, Outcome::Failed(EngineError::Stopping));
+            job.answer(Err(EngineError::Stopping));
         }
     }
 
@@ -386,8 +451,7 @@ impl Shared {
     fn work(&self) {
         while let Some((entry, running)) = self.next_unit() {
             let begun = self.now();
-            let unit = &entry.work.unit;
-            let result = catch_unwind(AssertUnwindSafe(|| self.engine.recognise(unit)))
+            let result = catch_unwind(AssertUnwindSafe(|| entry.work.run(&*self.engine)))
                 .unwrap_or_else(|panic| Err(EngineError::Failed(panic_text(&*panic))));
             self.finish(entry, running, begun, result);
         }
@@ -430,7 +494,7 @@ impl Shared {
         mut entry: Entry<Job>,
         running: Running,
         begun: Moment,
-        result: Result<Hypothesis, EngineError>,
+        result: Result<Done, EngineError>,
     ) {
         let now = self.now();
         let busy = now.saturating_sub(begun);
@@ -446,11 +510,11 @@ impl Shared {
             state.admissions.final_ended(busy, now);
         }
         match result {
-            Ok(hypothesis) => {
+            Ok(done) => {
                 state.counted.done[kind] += 1;
-                state.counted.audio_s[kind] += entry.work.unit.audio.len() as f64 / f64::from(SAMPLE_RATE_HZ);
+                state.counted.audio_s[kind] += entry.work.audio_s();
                 drop(state);
-                answer(entry.work, Outcome::Heard(hypothesis));
+                entry.work.answer(Ok(done));
             }
             Err(error) => {
                 entry.failures += 1;
@@ -467,7 +531,7 @@ impl Shared {
                 } else {
                     state.counted.failed[kind] += 1;
                     drop(state);
-                    answer(entry.work, Outcome::Failed(error));
+                    entry.work.answer(Err(error));
                 }
             }
         }
@@ -518,11 +582,6 @@ pub(crate) fn hear(ear: &mut dyn Ear, audio: &[u8], flush: bool) -> Result<Vec<H
         }
     }
     Ok(heard)
-}
-
-/// Answers a unit whose owner may have gone.
-fn answer(job: Job, outcome: Outcome) {
-    let _ = job.reply.send(outcome);
 }
 
 fn age(since: Option<Moment>, now: Moment) -> Duration {

@@ -75,6 +75,39 @@ fn a_panic_costs_one_attempt_and_never_the_worker() {
 }
 
 #[test]
+fn a_computation_is_batch_work_that_gives_way_and_is_tried_twice() {
+    let hold = Hold::default();
+    let engine = ScriptedEngine::new().with_fault(0, Fault::Hold(hold.clone()));
+    let pool = pool(&engine, 1);
+    let held = submit(&pool, 1, UnitKind::Final, &[0]);
+    hold.wait_for_held(1);
+    let calls = Arc::new(Mutex::new(0));
+    let counted = calls.clone();
+    let seen = engine.clone();
+    let once_bad: Computation = Arc::new(move || {
+        let mut calls = counted.lock().expect("no panic while it is held");
+        *calls += 1;
+        let (call, units) = (*calls, seen.calls().len());
+        drop(calls);
+        assert!(call > 1, "planned panic");
+        Ok(format!("after {units} units"))
+    });
+    let computed = pool.compute(StreamKey(7), once_bad);
+    let second = pool.compute(StreamKey(7), Arc::new(|| Ok("too many of one key".into())));
+    let later = submit(&pool, 2, UnitKind::Final, &[1]);
+    assert!(matches!(second.blocking_recv(), Ok(Err(EngineError::Failed(_)))));
+    hold.release();
+    assert_eq!((heard(held), heard(later)), ("w0".into(), "w1".into()));
+    assert_eq!(computed.blocking_recv().expect("an answer").expect("computed"), "after 2 units");
+    let always_bad = pool.compute(StreamKey(7), Arc::new(|| Err(EngineError::Failed("planned".into()))));
+    assert!(matches!(always_bad.blocking_recv(), Ok(Err(EngineError::Failed(_)))));
+    assert_eq!(pool.stats().counted.retried.batch, 2);
+    assert!(pool.stop(PATIENCE));
+    let late = pool.compute(StreamKey(7), Arc::new(|| Ok(String::new())));
+    assert!(matches!(late.blocking_recv(), Ok(Err(EngineError::Stopping))));
+}
+
+#[test]
 fn a_final_that_fails_twice_and_an_interim_that_fails_once_are_failed() {
     let engine = ScriptedEngine::new()
         .with_fault(0, Fault::Panic)

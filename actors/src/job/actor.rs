@@ -5,17 +5,21 @@ use crate::job::announce::{announce, percent};
 use crate::job::input::{FileReader, InputConfig};
 use crate::job::messages::{JobConfig, JobOrder, JobPorts};
 use crate::job::pieces::{Hearing, Piece};
+use crate::job::reading::{Input, ReadError, read_input};
 use crate::job::retry::{Fault, Verdict, jitter};
 use crate::job::settle::{Settled, discard, settle};
 use crate::job::state::{Attempts, Effect, Event, State};
-use crate::ports::files::FileError;
+use crate::job::translating::Translating;
+use crate::ports::files::{FileError, ReadSeek};
 use crate::ports::media::Hears;
 use crate::ports::store::{Artifact, EpochMs, Heartbeat, Job, Lease, StatusSeq, StoreError};
 use crate::supervise::ExitGuard;
-use crate::transcript::{Document, write_artifacts};
+use crate::transcript::{Document, Layout, write_artifacts};
+use crate::translation::{self, Route, TextInput, primary};
 use actix::prelude::*;
+use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::ids::ModelId;
-use sottovoce_protocol::jobs::{JobParams, JobStatus};
+use sottovoce_protocol::jobs::{JobParams, JobStatus, JobType};
 use sottovoce_protocol::status::JobState;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +34,8 @@ pub struct JobActor {
     job: Job,
     lease: Lease,
     state: State,
+    /// The input of a job on a text, until it is translated.
+    text: Option<TextInput>,
     artifacts: Vec<Artifact>,
     heard_at: Instant,
     beating: bool,
@@ -42,13 +48,14 @@ impl JobActor {
     pub fn new(ports: JobPorts, config: Arc<JobConfig>, job: Job, lease: Lease, guard: ExitGuard) -> Self {
         let attempts =
             Attempts { attempt: job.attempt, max_attempts: job.max_attempts, backoff: config.retry };
-        let state = State::new(attempts, job.progress);
+        let state = State::new(attempts, job.progress, job.job_type == JobType::Translation);
         Self {
             ports,
             config,
             job,
             lease,
             state,
+            text: None,
             artifacts: Vec::new(),
             heard_at: Instant::now(),
             beating: false,
@@ -61,6 +68,7 @@ impl JobActor {
         let effects = self.state.step(event, self.ports.clock.now(), jitter(&*self.ports.ids));
         for effect in effects {
             match effect {
+                Effect::Translate => self.translate(ctx),
                 Effect::Write => self.write(ctx),
                 Effect::Settle(verdict) => self.settle(verdict, ctx),
                 Effect::Discard => self.discard(),
@@ -80,36 +88,125 @@ impl JobActor {
         let files = self.ports.files.clone();
         let opening = async move { files.open(&object).await };
         ctx.spawn(opening.into_actor(self).map(|opened, actor, ctx| match opened {
-            Ok(file) => {
-                let input = InputConfig {
-                    media: actor.ports.media.clone(),
-                    voice: actor.ports.voice.clone(),
-                    max_s: actor.config.max_audio_s,
-                    segment: actor.config.segment,
-                    hears: hears(&actor.job.params),
-                };
-                let hearing = Hearing::new(
-                    actor.ports.recogniser.clone(),
-                    actor.model(),
-                    actor.config.unit_within,
-                    actor.config.lanes,
-                    FileReader::Closed(file, input),
-                );
-                ctx.add_stream(hearing.into_stream());
-            }
+            Ok(file) if actor.job.job_type == JobType::Translation => actor.look(file, ctx),
+            Ok(file) => actor.hear(file, ctx),
             Err(error) => actor.storage_failed("input not opened", &error, ctx),
         }));
     }
 
-    fn write(&mut self, ctx: &mut Context<Self>) {
-        let document = Document {
+    fn hear(&mut self, file: Box<dyn ReadSeek>, ctx: &mut Context<Self>) {
+        let input = InputConfig {
+            media: self.ports.media.clone(),
+            voice: self.ports.voice.clone(),
+            max_s: self.config.max_audio_s,
+            segment: self.config.segment,
+            hears: hears(&self.job.params),
+        };
+        let hearing = Hearing::new(
+            self.ports.recogniser.clone(),
+            self.model(),
+            self.config.unit_within,
+            self.config.lanes,
+            FileReader::Closed(file, input),
+        );
+        ctx.add_stream(hearing.into_stream());
+    }
+
+    /// Finds out whether speech or a text is to be translated.
+    fn look(&mut self, file: Box<dyn ReadSeek>, ctx: &mut Context<Self>) {
+        let max_bytes = self.config.max_text_bytes;
+        let looking = tokio::task::spawn_blocking(move || read_input(file, max_bytes));
+        ctx.spawn(looking.into_actor(self).map(|looked, actor, ctx| match looked {
+            Ok(Ok(Input::Media(file))) => actor.hear(file, ctx),
+            Ok(Ok(Input::Text(text))) => {
+                actor.text = Some(text);
+                actor.step(Event::TextRead, ctx);
+            }
+            Ok(Err(ReadError::Refused { code, detail })) => actor.take(Piece::Refused { code, detail }, ctx),
+            Ok(Err(ReadError::Storage(error))) => {
+                actor.storage_failed("input not read", &FileError::Unavailable(error.to_string()), ctx);
+            }
+            Err(_) => {
+                actor.take(
+                    Piece::Failed { fault: Fault::Bug, detail: "the text reader panicked".into() },
+                    ctx,
+                );
+            }
+        }));
+    }
+
+    fn translate(&mut self, ctx: &mut Context<Self>) {
+        let language = self.language();
+        let asked = self.job.params.target_language.as_deref().unwrap_or_default();
+        let (from, to) = (primary(&language), primary(asked));
+        let route = from.as_deref().zip(to.as_deref());
+        let route = route.and_then(|(from, to)| Route::find(&self.ports.translator.pairs(), from, to));
+        let (Some(route), Some(lang)) = (route, to) else {
+            // There was one when the job was submitted; the models here are others.
+            let detail = format!("no models lead from {language} to {asked}");
+            return self.take(Piece::Refused { code: ErrorCode::LanguageUnsupported, detail }, ctx);
+        };
+        let mut document = self.document(&route);
+        self.heard_at = Instant::now();
+        document.settle();
+        let translating = Translating::new(
+            self.ports.recogniser.clone(),
+            self.ports.translator.clone(),
+            route,
+            lang,
+            self.config.lanes,
+            document,
+        );
+        ctx.add_stream(translating.into_stream());
+    }
+
+    /// Returns what was heard or read.
+    fn document(&mut self, route: &Route) -> Document {
+        match self.text.take() {
+            Some(TextInput { segments, layout }) => Document {
+                engine: translation::ENGINE.to_owned(),
+                model: route.model(),
+                segments,
+                layout,
+                ..self.heard()
+            },
+            None => self.heard(),
+        }
+    }
+
+    fn heard(&mut self) -> Document {
+        Document {
             job: self.job.id,
             language: self.language(),
             engine: self.config.engine.clone(),
             model: self.model().as_str().to_owned(),
             duration_ms: self.state.duration_ms().unwrap_or_default(),
             segments: self.state.take_segments(),
-        };
+            layout: Layout::Speech,
+            translation: None,
+        }
+    }
+
+    fn take(&mut self, piece: Piece, ctx: &mut Context<Self>) {
+        self.heard_at = Instant::now();
+        match &piece {
+            Piece::Refused { code, detail } => {
+                tracing::info!(job.id = %self.job.id, %code, %detail, "input refused");
+            }
+            Piece::Failed { fault, detail } => {
+                tracing::warn!(job.id = %self.job.id, attempt = self.job.attempt, ?fault, %detail, "attempt failed");
+            }
+            Piece::Opened { .. }
+            | Piece::Heard { .. }
+            | Piece::Ended { .. }
+            | Piece::Translating { .. }
+            | Piece::Translated { .. } => {}
+        }
+        self.step(Event::Piece(piece), ctx);
+    }
+
+    fn write(&mut self, ctx: &mut Context<Self>) {
+        let document = self.state.take_translated().map_or_else(|| self.heard(), |document| *document);
         let (files, ids) = (self.ports.files.clone(), self.ports.ids.clone());
         let (lease, now) = (self.lease, self.ports.clock.now());
         let writing = async move { write_artifacts(&*files, &*ids, lease, document, now).await };
@@ -236,17 +333,7 @@ impl Actor for JobActor {
 
 impl StreamHandler<Piece> for JobActor {
     fn handle(&mut self, piece: Piece, ctx: &mut Self::Context) {
-        self.heard_at = Instant::now();
-        match &piece {
-            Piece::Refused { code, detail } => {
-                tracing::info!(job.id = %self.job.id, %code, %detail, "input refused");
-            }
-            Piece::Failed { fault, detail } => {
-                tracing::warn!(job.id = %self.job.id, attempt = self.job.attempt, ?fault, %detail, "attempt failed");
-            }
-            Piece::Opened { .. } | Piece::Heard { .. } | Piece::Ended { .. } => {}
-        }
-        self.step(Event::Piece(piece), ctx);
+        self.take(piece, ctx);
     }
 
     /// The stream's end is told by its last piece; the actor lives on to write and settle.

@@ -7,6 +7,7 @@ use crate::ports::files::FileStore;
 use crate::ports::media::MediaDecoder;
 use crate::ports::recogniser::Recogniser;
 use crate::ports::store::Store;
+use crate::ports::translator::Translator;
 use crate::segment::SegmentConfig;
 use crate::supervise::Backoff;
 use actix::prelude::Message;
@@ -28,6 +29,8 @@ pub struct JobPorts {
     pub bus: Arc<dyn StatusBus>,
     /// Speech engine.
     pub recogniser: Arc<dyn Recogniser>,
+    /// Translation, computed by the speech engine's threads.
+    pub translator: Arc<dyn Translator>,
     /// Voice activity.
     pub voice: VoiceMaker,
     /// Decoders.
@@ -49,6 +52,8 @@ pub struct JobConfig {
     pub stall_after: Duration,
     /// Longest audio, in seconds; longer is `media_too_long`.
     pub max_audio_s: u64,
+    /// Longest text, in bytes; longer is `too_large`.
+    pub max_text_bytes: u64,
     /// Utterances of one job at the engine at the same time.
     pub lanes: usize,
     /// How long the engine may take to begin a unit.

@@ -7,17 +7,20 @@ mod cutter;
 mod input;
 mod messages;
 mod pieces;
+mod reading;
 mod retry;
 mod settle;
 mod state;
 #[cfg(test)]
 pub(crate) mod tests;
+mod translating;
 
 pub(crate) use actor::lease_end;
 pub use actor::{JobActor, hears};
 pub use announce::{announce, state_of};
 pub use cutter::{Cutter, Utterance};
 pub use messages::{JobConfig, JobOrder, JobPorts, VoiceMaker};
+pub use reading::{Input, ReadError, read_input, too_long};
 pub(crate) use retry::jitter;
 pub use retry::{Fault, Verdict, after_fault};
 pub(crate) use settle::{Settled, discard, settle};

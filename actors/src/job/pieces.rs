@@ -6,7 +6,8 @@ use crate::job::input::{FileReader, Input};
 use crate::job::retry::Fault;
 use crate::ports::engine::{EngineError, Outcome, SAMPLE_RATE_HZ, StreamKey, Unit, UnitKind};
 use crate::ports::recogniser::Recogniser;
-use crate::transcript::segment_of;
+use crate::ports::store::Permille;
+use crate::transcript::{Document, segment_of};
 use futures_util::stream::{FuturesOrdered, Stream, StreamExt, unfold};
 use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::ids::ModelId;
@@ -17,7 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
-/// What became known of the audio, in its order; nothing follows `Ended`, `Refused` and `Failed`.
+/// What became known of the audio, in its order; nothing follows `Ended`, `Refused` and `Failed`, but the translation's
+/// pieces, where there is one.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Piece {
     /// The file announces this length.
@@ -26,6 +28,10 @@ pub(crate) enum Piece {
     Heard { segment: Option<Segment>, to_ms: u64 },
     /// The audio is over and all of it was heard.
     Ended { duration_ms: u64 },
+    /// So much of the text is translated.
+    Translating { done: Permille },
+    /// All of it is.
+    Translated { document: Box<Document> },
     /// The file (or what was asked of it) is at fault.
     Refused { code: ErrorCode, detail: String },
     /// We are at fault.

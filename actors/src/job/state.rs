@@ -4,6 +4,7 @@ use crate::job::pieces::Piece;
 use crate::job::retry::{Fault, Verdict, after_fault};
 use crate::ports::store::{EpochMs, Permille};
 use crate::supervise::{Backoff, Exit};
+use crate::transcript::Document;
 use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::transcript::Segment;
 
@@ -12,6 +13,8 @@ use sottovoce_protocol::transcript::Segment;
 pub(crate) enum Event {
     /// The audio moved on.
     Piece(Piece),
+    /// The input is a text, which is read.
+    TextRead,
     /// A port failed, or nothing moves.
     Fault(Fault),
     /// The owner cancelled.
@@ -31,6 +34,8 @@ pub(crate) enum Event {
 /// What is to be done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Effect {
+    /// Translate what was heard or read.
+    Translate,
     /// Write the artifacts.
     Write,
     /// Tell the index how the claim ends.
@@ -44,6 +49,7 @@ pub(crate) enum Effect {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
     Listening,
+    Translating,
     Writing,
     Settling(Verdict),
     Ended,
@@ -62,7 +68,10 @@ pub(crate) struct Attempts {
 pub(crate) struct State {
     phase: Phase,
     attempts: Attempts,
+    /// Whether a translation follows the hearing.
+    translates: bool,
     segments: Vec<Segment>,
+    translated: Option<Box<Document>>,
     announced_ms: Option<u64>,
     duration_ms: Option<u64>,
     progress: Permille,
@@ -70,14 +79,18 @@ pub(crate) struct State {
 
 /// Progress before the end is written; a promise that is not kept is worse than a pause.
 const MOST_BEFORE_END: u16 = 990;
+/// The same of the hearing that a translation follows, which is quicker.
+const MOST_BEFORE_TRANSLATION: u16 = 800;
 
 impl State {
     /// Starts with the progress of earlier attempts, which is never taken back.
-    pub fn new(attempts: Attempts, progress: Permille) -> Self {
+    pub fn new(attempts: Attempts, progress: Permille, translates: bool) -> Self {
         Self {
             phase: Phase::Listening,
             attempts,
+            translates,
             segments: Vec::new(),
+            translated: None,
             announced_ms: None,
             duration_ms: None,
             progress,
@@ -92,19 +105,24 @@ impl State {
         self.duration_ms
     }
 
-    /// Returns whether audio is still awaited, so that its absence means a fault.
+    /// Returns whether pieces are still awaited, so that their absence means a fault.
     pub fn listens(&self) -> bool {
-        self.phase == Phase::Listening
+        matches!(self.phase, Phase::Listening | Phase::Translating)
     }
 
     /// Returns whether a heartbeat still makes sense.
     pub fn holds_lease(&self) -> bool {
-        matches!(self.phase, Phase::Listening | Phase::Writing)
+        matches!(self.phase, Phase::Listening | Phase::Translating | Phase::Writing)
     }
 
     /// Gives the segments away, for the document.
     pub fn take_segments(&mut self) -> Vec<Segment> {
         std::mem::take(&mut self.segments)
+    }
+
+    /// Gives the translated document away, if there is one.
+    pub fn take_translated(&mut self) -> Option<Box<Document>> {
+        self.translated.take()
     }
 
     /// Takes an event; `jitter` is a random number in 0..1 for the delay of another attempt.
@@ -121,15 +139,19 @@ impl State {
             (_, Event::LeaseLost) => self.end(&[Effect::Discard], Exit::Failed),
             (_, Event::CancelRequested) => self.settle(Verdict::Fail(ErrorCode::Canceled)),
             (_, Event::Fault(fault)) => self.fault(fault, now, jitter),
-            (Phase::Listening, Event::Release) => self.settle(Verdict::Release),
-            (Phase::Listening, Event::Piece(piece)) => self.piece(piece, now, jitter),
+            (Phase::Listening | Phase::Translating, Event::Release) => self.settle(Verdict::Release),
+            (Phase::Listening | Phase::Translating, Event::Piece(piece)) => self.piece(piece, now, jitter),
+            (Phase::Listening, Event::TextRead) => {
+                self.phase = Phase::Translating;
+                vec![Effect::Translate]
+            }
             (Phase::Writing, Event::Written) => {
                 self.phase = Phase::Settling(Verdict::Finish);
                 vec![Effect::Settle(Verdict::Finish)]
             }
             // Writing takes a moment; a job so near its end is not given back.
             (Phase::Writing, Event::Release | Event::Piece(_)) => Vec::new(),
-            (_, Event::Written | Event::Settled | Event::NotSettled) => Vec::new(),
+            (_, Event::TextRead | Event::Written | Event::Settled | Event::NotSettled) => Vec::new(),
         }
     }
 
@@ -146,20 +168,45 @@ impl State {
             }
             Piece::Ended { duration_ms } => {
                 self.duration_ms = Some(duration_ms);
-                self.progress = self.progress.max(Permille(MOST_BEFORE_END));
-                self.phase = Phase::Writing;
-                vec![Effect::Write]
+                if self.translates {
+                    self.progress = self.progress.max(Permille(MOST_BEFORE_TRANSLATION));
+                    self.phase = Phase::Translating;
+                    return vec![Effect::Translate];
+                }
+                self.write()
+            }
+            Piece::Translating { done } => {
+                // A text is not heard before.
+                let from = if self.duration_ms.is_some() { MOST_BEFORE_TRANSLATION } else { 0 };
+                let share = u32::from(MOST_BEFORE_END - from) * u32::from(done.0.min(1000)) / 1000;
+                self.progress = self.progress.max(Permille(from + share as u16));
+                Vec::new()
+            }
+            Piece::Translated { document } => {
+                self.translated = Some(document);
+                self.write()
             }
             Piece::Refused { code, .. } => self.settle(Verdict::Fail(code)),
             Piece::Failed { fault, .. } => self.fault(fault, now, jitter),
         }
     }
 
+    fn write(&mut self) -> Vec<Effect> {
+        self.progress = self.progress.max(Permille(MOST_BEFORE_END));
+        self.phase = Phase::Writing;
+        vec![Effect::Write]
+    }
+
     fn advance(&mut self, to_ms: u64) {
         // The announced length is the file's claim, so it only ever moves the bar, never the result.
         let Some(announced_ms) = self.announced_ms.filter(|length_ms| *length_ms > 0) else { return };
-        let permille = to_ms.saturating_mul(1000) / announced_ms;
-        let permille = u16::try_from(permille).unwrap_or(u16::MAX).min(MOST_BEFORE_END);
+        let (share, most) = if self.translates {
+            (u64::from(MOST_BEFORE_TRANSLATION), MOST_BEFORE_TRANSLATION)
+        } else {
+            (1000, MOST_BEFORE_END)
+        };
+        let permille = to_ms.saturating_mul(share) / announced_ms;
+        let permille = u16::try_from(permille).unwrap_or(u16::MAX).min(most);
         self.progress = self.progress.max(Permille(permille));
     }
 
@@ -188,7 +235,25 @@ mod tests {
 
     fn state(attempt: u32) -> State {
         let backoff = Backoff { first: Duration::from_secs(10), most: Duration::from_secs(60) };
-        State::new(Attempts { attempt, max_attempts: 3, backoff }, Permille(0))
+        State::new(Attempts { attempt, max_attempts: 3, backoff }, Permille(0), false)
+    }
+
+    fn translating_state(attempt: u32) -> State {
+        State::new(state(attempt).attempts, Permille(0), true)
+    }
+
+    fn translated() -> Event {
+        let document = Document {
+            job: sottovoce_protocol::ids::JobId::from_uuid(uuid::Uuid::from_u128(7)),
+            language: "en".into(),
+            engine: "embedded".into(),
+            model: "moonshine".into(),
+            duration_ms: 0,
+            segments: Vec::new(),
+            layout: crate::transcript::Layout::Speech,
+            translation: None,
+        };
+        Event::Piece(Piece::Translated { document: Box::new(document) })
     }
 
     fn step(state: &mut State, event: Event) -> Vec<Effect> {
@@ -223,9 +288,29 @@ mod tests {
     }
 
     #[test]
+    fn speech_is_heard_then_translated_and_a_text_translated_at_once() {
+        let mut state = translating_state(1);
+        step(&mut state, Event::Piece(Piece::Opened { announced_ms: Some(10_000) }));
+        assert_eq!(step(&mut state, heard(5_000)), []);
+        assert_eq!(state.progress(), Permille(400));
+        assert_eq!(step(&mut state, ended()), [Effect::Translate]);
+        assert_eq!((state.progress(), state.listens(), state.holds_lease()), (Permille(800), true, true));
+        assert_eq!(step(&mut state, Event::Piece(Piece::Translating { done: Permille(500) })), []);
+        assert_eq!(state.progress(), Permille(895));
+        assert_eq!(step(&mut state, translated()), [Effect::Write]);
+        assert!(state.take_translated().is_some());
+
+        let mut text = translating_state(1);
+        assert_eq!(step(&mut text, Event::TextRead), [Effect::Translate]);
+        step(&mut text, Event::Piece(Piece::Translating { done: Permille(500) }));
+        assert_eq!(text.progress(), Permille(495));
+        assert_eq!(step(&mut text, Event::Release), [Effect::Settle(Verdict::Release)]);
+    }
+
+    #[test]
     fn progress_never_goes_back_over_attempts() {
         let attempts = state(2).attempts;
-        let mut state = State::new(attempts, Permille(700));
+        let mut state = State::new(attempts, Permille(700), false);
         step(&mut state, Event::Piece(Piece::Opened { announced_ms: Some(10_000) }));
         step(&mut state, heard(1_000));
         assert_eq!(state.progress(), Permille(700));
@@ -297,12 +382,13 @@ mod tests {
         println!("seed {seed}");
         let mut random = seed;
         for _ in 0..5_000 {
-            let mut state = state(1 + (random % 3) as u32);
+            let attempt = 1 + (random % 3) as u32;
+            let mut state = if random % 2 == 0 { state(attempt) } else { translating_state(attempt) };
             let (mut settled, mut stopped, mut last) = (0, 0, Permille(0));
             for _ in 0..30 {
                 random =
                     random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                let event = match (random >> 33) % 11 {
+                let event = match (random >> 33) % 14 {
                     0 => heard(1_000),
                     1 => ended(),
                     2 => media_corrupt(),
@@ -313,6 +399,9 @@ mod tests {
                     7 => Event::Written,
                     8 => Event::Settled,
                     9 => Event::NotSettled,
+                    10 => Event::TextRead,
+                    11 => translated(),
+                    12 => Event::Piece(Piece::Translating { done: Permille(700) }),
                     _ => Event::Piece(Piece::Opened { announced_ms: Some(3_000) }),
                 };
                 for effect in step(&mut state, event) {
@@ -320,7 +409,7 @@ mod tests {
                     match effect {
                         Effect::Settle(_) => settled += 1,
                         Effect::Stop(_) => stopped += 1,
-                        Effect::Write | Effect::Discard => {}
+                        Effect::Translate | Effect::Write | Effect::Discard => {}
                     }
                 }
                 assert!(state.progress() >= last && settled <= 1);

@@ -8,7 +8,7 @@ use crate::ports::store::{EpochMs, Job, Lease, NewJob, StorageRef, Store, Submit
 use crate::supervise::{Backoff, Exit, ExitGuard};
 use crate::testkit::{
     Fault, LoudnessDetector, MemoryBus, MemoryFiles, MemoryStore, ScriptedEngine, ScriptedMedia,
-    ScriptedRecogniser, SeededIds, VirtualClock,
+    ScriptedRecogniser, ScriptedTranslator, SeededIds, VirtualClock,
 };
 use actix::prelude::*;
 use sottovoce_protocol::error_code::ErrorCode;
@@ -19,6 +19,8 @@ use sottovoce_protocol::transcript::Transcript;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
+
+mod translation;
 
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -46,6 +48,7 @@ impl World {
             files: Arc::new(files.clone()),
             bus: Arc::new(bus.clone()),
             recogniser: Arc::new(recogniser.clone()),
+            translator: Arc::new(ScriptedTranslator::new(&[("en", "pt"), ("pt", "en"), ("en", "de")])),
             voice: Arc::new(|| Box::new(LoudnessDetector)),
             media: Arc::new(ScriptedMedia),
             clock: Arc::new(VirtualClock::at(EpochMs(1_767_225_600_000))),
@@ -56,6 +59,7 @@ impl World {
             heartbeat_every: HEARTBEAT,
             stall_after: Duration::from_secs(600),
             max_audio_s: 36_000,
+            max_text_bytes: 10_000,
             lanes: 2,
             unit_within: Duration::from_secs(600),
             retry: Backoff { first: Duration::from_secs(10), most: Duration::from_secs(600) },
@@ -79,13 +83,22 @@ impl World {
 
     /// Queues one of another account.
     pub async fn submit_for(&self, account: AccountId, script: &str) -> JobId {
+        self.submit_as(account, script.as_bytes(), JobParams::of(JobType::Transcription)).await
+    }
+
+    /// Queues a job on these bytes.
+    pub async fn submit_with(&self, file: &[u8], params: &str) -> JobId {
+        self.submit_as(self.account, file, serde_json::from_str(params).unwrap()).await
+    }
+
+    async fn submit_as(&self, account: AccountId, file: &[u8], params: JobParams) -> JobId {
         let id = JobId::from_uuid(self.ports.ids.uuid());
         let input = StorageRef(format!("uploads/{id}"));
-        self.files.put(&input, script.as_bytes());
+        self.files.put(&input, file);
         let job = NewJob {
             id,
             account,
-            params: JobParams::of(JobType::Transcription),
+            params,
             input,
             file_name: Some("talk.wav".into()),
             max_attempts: 3,
@@ -118,8 +131,17 @@ impl World {
 
     pub fn artifact(&self, id: JobId, kind: ArtifactKind) -> Vec<u8> {
         let row = self.row(id);
-        let artifact = row.artifacts.iter().find(|artifact| artifact.kind == kind).unwrap();
+        let artifact =
+            row.artifacts.iter().find(|artifact| artifact.kind == kind && artifact.lang.is_empty());
+        let artifact = artifact.unwrap();
         self.files.content(&artifact.storage).unwrap()
+    }
+
+    fn translated(&self, id: JobId, kind: ArtifactKind) -> String {
+        let row = self.row(id);
+        let artifact =
+            row.artifacts.iter().find(|artifact| artifact.kind == kind && !artifact.lang.is_empty());
+        String::from_utf8(self.files.content(&artifact.unwrap().storage).unwrap()).unwrap()
     }
 
     async fn claim(&self) -> (Job, Lease) {

@@ -11,3 +11,4 @@ pub mod mail;
 pub mod media;
 pub mod recogniser;
 pub mod store;
+pub mod translator;

@@ -5,6 +5,7 @@ use crate::ports::ear::{Ear, Heard};
 use crate::ports::engine::{EngineError, Outcome, Refused, StreamKey, Unit};
 use bytes::Bytes;
 use sottovoce_protocol::ids::ModelId;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -38,6 +39,9 @@ pub struct Listened {
     pub heard: Result<Vec<Heard>, EngineError>,
 }
 
+/// A computation of a batch job that is no recognition, e.g. a sentence's translation; may be called a second time.
+pub type Computation = Arc<dyn Fn() -> Result<String, EngineError> + Send + Sync>;
+
 /// Takes units of work. All calls return at once; answers come by channel. A dropped receiver cancels work not begun.
 pub trait Recogniser: Send + Sync + 'static {
     /// Admits a live stream of so many channels, or says when to come back, if ever.
@@ -60,6 +64,14 @@ pub trait Recogniser: Send + Sync + 'static {
         unit: Unit,
         within: Duration,
     ) -> oneshot::Receiver<Outcome>;
+
+    /// Queues a computation as a batch unit of this key: it uses what live work leaves, and one that fails is tried once
+    /// more.
+    fn compute(
+        &self,
+        key: StreamKey,
+        computation: Computation,
+    ) -> oneshot::Receiver<Result<String, EngineError>>;
 
     /// Runs an ear over raw audio on the listening threads; with `flush` it then gives what waits in its delay lines.
     fn listen(&self, ear: Box<dyn Ear>, audio: Bytes, flush: bool) -> oneshot::Receiver<Listened>;

@@ -6,7 +6,7 @@ use crate::ports::bus::Topic;
 use crate::ports::files::FileError;
 use crate::ports::store::{Artifact, Changed, Failure, Finish, Lease, StorageRef, StoreError};
 use crate::session::actor::SessionPorts;
-use crate::transcript::{Document, read_log, write_artifacts};
+use crate::transcript::{Document, Layout, read_log, write_artifacts};
 use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::ids::ModelId;
 use sottovoce_protocol::jobs::JobStatus;
@@ -59,6 +59,8 @@ async fn artifacts(ports: &SessionPorts, conclusion: &Conclusion) -> Result<Vec<
         model: conclusion.model.to_string(),
         duration_ms: conclusion.duration_ms,
         segments: read_log(&*ports.files, &conclusion.log).await?,
+        layout: Layout::Speech,
+        translation: None,
     };
     write_artifacts(&*ports.files, &*ports.ids, conclusion.lease, document, ports.clock.now()).await
 }

@@ -5,7 +5,7 @@ mod stage;
 
 use crate::ports::ear::{Ear, Heard};
 use crate::ports::engine::{EngineError, Outcome, Refused, StreamKey, Unit};
-use crate::ports::recogniser::{Admission, Listened, Recogniser};
+use crate::ports::recogniser::{Admission, Computation, Listened, Recogniser};
 use crate::ports::store::{Failure, Lease, Store};
 use crate::socket::messages::{Leave, SocketEvent};
 use crate::supervise::Exit;
@@ -612,6 +612,14 @@ impl Recogniser for FaultyEars {
         within: Duration,
     ) -> oneshot::Receiver<Outcome> {
         self.recogniser.submit(key, channel, unit, within)
+    }
+
+    fn compute(
+        &self,
+        key: StreamKey,
+        computation: Computation,
+    ) -> oneshot::Receiver<Result<String, EngineError>> {
+        self.recogniser.compute(key, computation)
     }
 
     fn listen(&self, ear: Box<dyn Ear>, audio: Bytes, flush: bool) -> oneshot::Receiver<Listened> {

@@ -39,6 +39,8 @@ impl MediaDecoder for ScriptedMedia {
             match line.split_once(' ').unwrap_or((line, "")) {
                 ("announce", seconds) => announced_s = seconds.parse().ok(),
                 ("say" | "pause" | "corrupt" | "panic", _) => orders.push(line.to_owned()),
+                // Tells a script from a text where either may be sent.
+                ("\0", _) => {}
                 _ => return Err(refused(ErrorCode::MediaUnsupported)),
             }
         }

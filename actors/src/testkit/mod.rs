@@ -11,6 +11,7 @@ pub mod random;
 pub mod recogniser;
 pub mod store;
 pub mod tone;
+pub mod translator;
 
 pub use bus::MemoryBus;
 pub use clock::{ManualClock, SeededIds, VirtualClock};
@@ -22,3 +23,4 @@ pub use media::ScriptedMedia;
 pub use random::Random;
 pub use recogniser::ScriptedRecogniser;
 pub use store::MemoryStore;
+pub use translator::ScriptedTranslator;

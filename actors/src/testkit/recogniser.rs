@@ -2,7 +2,7 @@
 
 use crate::ports::ear::Ear;
 use crate::ports::engine::{Engine, EngineError, Outcome, Refused, StreamKey, Unit, UnitKind};
-use crate::ports::recogniser::{Admission, Listened, Recogniser};
+use crate::ports::recogniser::{Admission, Computation, Listened, Recogniser};
 use crate::testkit::engine::ScriptedEngine;
 use bytes::Bytes;
 use sottovoce_protocol::ids::ModelId;
@@ -20,6 +20,8 @@ pub struct Counted {
     pub finals: usize,
     /// Batch units submitted.
     pub batch: usize,
+    /// Computations asked for.
+    pub computed: usize,
     /// Pieces of raw audio heard.
     pub listened: usize,
     /// Streams admitted now.
@@ -153,6 +155,35 @@ impl Recogniser for ScriptedRecogniser {
             });
         }
         outcome
+    }
+
+    fn compute(
+        &self,
+        _key: StreamKey,
+        computation: Computation,
+    ) -> oneshot::Receiver<Result<String, EngineError>> {
+        let (reply, answer) = oneshot::channel();
+        let delay = {
+            let mut state = self.lock();
+            state.counted.computed += 1;
+            state.delay
+        };
+        let run = move || {
+            catch_unwind(AssertUnwindSafe(|| computation()))
+                .unwrap_or_else(|_| Err(EngineError::Failed("panicked".into())))
+        };
+        if delay.is_zero() {
+            let _ = reply.send(run());
+        } else {
+            tokio::spawn(async move {
+                tokio::time::sleep(delay).await;
+                if !reply.is_closed() {
+                    // The owner may have gone.
+                    let _ = reply.send(run());
+                }
+            });
+        }
+        answer
     }
 
     fn listen(&self, mut ear: Box<dyn Ear>, audio: Bytes, flush: bool) -> oneshot::Receiver<Listened> {

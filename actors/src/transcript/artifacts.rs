@@ -6,7 +6,7 @@ use crate::ports::files::{FileError, FileStore};
 use crate::ports::store::{Artifact, EpochMs, Lease, StorageRef};
 use crate::transcript::document::Document;
 use crate::transcript::log::LogReader;
-use crate::transcript::render::{WRITTEN_KINDS, render};
+use crate::transcript::render::{Rendition, render};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use sottovoce_protocol::ids::{ArtifactId, JobId};
@@ -18,14 +18,16 @@ use tokio::sync::mpsc;
 const CHUNK_BYTES: usize = 32 * 1024;
 const CHUNKS_AHEAD: usize = 2;
 
-/// Returns where an artifact of this claim of a job is kept.
-pub fn artifact_ref(lease: Lease, kind: ArtifactKind) -> StorageRef {
-    StorageRef(format!("jobs/{}/{}/{}", lease.job, lease.epoch.0, kind.as_str()))
+/// Returns where an artifact of this claim of a job is kept. A job has one translation, so its language need not be named.
+pub fn artifact_ref(lease: Lease, rendition: Rendition) -> StorageRef {
+    let mark =
+        if rendition.translated && rendition.kind != ArtifactKind::Translation { "-translated" } else { "" };
+    StorageRef(format!("jobs/{}/{}/{}{mark}", lease.job, lease.epoch.0, rendition.kind.as_str()))
 }
 
 /// Returns every object that this claim of a job may have written.
 pub fn artifact_refs(lease: Lease) -> Vec<StorageRef> {
-    WRITTEN_KINDS.into_iter().map(|kind| artifact_ref(lease, kind)).collect()
+    Rendition::ALL.into_iter().map(|rendition| artifact_ref(lease, rendition)).collect()
 }
 
 /// Returns where a stream's segment log grows.
@@ -33,7 +35,7 @@ pub fn log_ref(job: JobId) -> StorageRef {
     StorageRef(format!("jobs/{job}/segments"))
 }
 
-/// Settles the document and writes every kind of artifact; on an error what was written is deleted again.
+/// Settles the document and writes every artifact that it has; on an error what was written is deleted again.
 pub async fn write_artifacts(
     files: &dyn FileStore,
     ids: &dyn Ids,
@@ -43,14 +45,15 @@ pub async fn write_artifacts(
 ) -> Result<Vec<Artifact>, FileError> {
     document.settle();
     let document = Arc::new(document);
-    let mut artifacts = Vec::with_capacity(WRITTEN_KINDS.len());
-    for kind in WRITTEN_KINDS {
-        match write_one(files, lease, kind, document.clone()).await {
+    let mut artifacts = Vec::with_capacity(Rendition::ALL.len());
+    for rendition in Rendition::ALL.into_iter().filter(|rendition| rendition.is_of(&document)) {
+        let translation = document.translation.as_ref().filter(|_| rendition.translated);
+        match write_one(files, lease, rendition, document.clone()).await {
             Ok(stored) => artifacts.push(Artifact {
                 id: ArtifactId::from_uuid(ids.uuid()),
-                kind,
-                lang: String::new(),
-                storage: artifact_ref(lease, kind),
+                kind: rendition.kind,
+                lang: translation.map(|translation| translation.lang.clone()).unwrap_or_default(),
+                storage: artifact_ref(lease, rendition),
                 size_bytes: stored.size_bytes,
                 sha256: stored.sha256,
                 created_at: now,
@@ -70,15 +73,15 @@ pub async fn write_artifacts(
 async fn write_one(
     files: &dyn FileStore,
     lease: Lease,
-    kind: ArtifactKind,
+    rendition: Rendition,
     document: Arc<Document>,
 ) -> Result<crate::ports::files::Stored, FileError> {
-    let mut writer = files.create(&artifact_ref(lease, kind)).await?;
+    let mut writer = files.create(&artifact_ref(lease, rendition)).await?;
     let (sender, mut chunks) = mpsc::channel::<Bytes>(CHUNKS_AHEAD);
     let rendering = tokio::task::spawn_blocking(move || {
         let mut chunk = String::with_capacity(CHUNK_BYTES);
         let mut wanted = true;
-        render(kind, &document, &mut |piece| {
+        render(rendition, &document, &mut |piece| {
             if wanted {
                 chunk.push_str(piece);
                 if chunk.len() >= CHUNK_BYTES {
@@ -95,7 +98,7 @@ async fn write_one(
         writer.write(chunk).await?;
     }
     if rendering.await.is_err() {
-        return Err(FileError::Unavailable(format!("the {} renderer stopped", kind.as_str())));
+        return Err(FileError::Unavailable(format!("the {} renderer stopped", rendition.kind.as_str())));
     }
     writer.finish().await
 }

@@ -34,13 +34,20 @@ struct TimedText {
 
 /// Cuts the segments of a settled document into cues, in order of time.
 pub(crate) fn cues(segments: &[Segment]) -> Vec<Cue> {
-    let mut cues: Vec<Cue> = Vec::new();
-    for segment in segments {
+    placed_cues(segments).into_iter().map(|(_, cue)| cue).collect()
+}
+
+/// As [`cues`], each with the index of the segment that it is of.
+pub(crate) fn placed_cues(segments: &[Segment]) -> Vec<(usize, Cue)> {
+    let mut placed: Vec<(usize, Cue)> = Vec::new();
+    let mut cues = Vec::new();
+    for (index, segment) in segments.iter().enumerate() {
         cut_segment(segment, &mut cues);
+        placed.extend(cues.drain(..).map(|cue| (index, cue)));
     }
-    cues.sort_by_key(|cue| cue.start_ms);
-    keep_apart(&mut cues);
-    cues
+    placed.sort_by_key(|(_, cue)| cue.start_ms);
+    keep_apart(&mut placed);
+    placed
 }
 
 fn cut_segment(segment: &Segment, cues: &mut Vec<Cue>) {
@@ -103,20 +110,31 @@ fn spread(segment: &Segment) -> Vec<Word> {
         .collect()
 }
 
-fn cue_of(words: &[TimedText]) -> Cue {
-    let texts = || words.iter().map(|word| word.text.as_str());
+/// Returns the lines of words that fit a cue. Where they do not, there are still two lines, as wide as they must be.
+pub(crate) fn lines_of(words: &[&str]) -> Vec<String> {
+    let texts = || words.iter().copied();
     let letters: usize = texts().map(|text| text.chars().count() + 1).sum::<usize>().saturating_sub(1);
-    let mut lines = wrap(texts(), LINE_CHARS);
-    if lines.len() > 1 {
-        // Two lines of like width read better than a long and a short one.
-        for width in letters.div_ceil(CUE_LINES)..LINE_CHARS {
-            let balanced = wrap(texts(), width);
-            if balanced.len() <= CUE_LINES && balanced.iter().all(|line| line.chars().count() <= LINE_CHARS) {
-                lines = balanced;
-                break;
-            }
-        }
+    let lines = wrap(texts(), LINE_CHARS);
+    if lines.len() < CUE_LINES {
+        return lines;
     }
+    // Two lines of like width read better than a long and a short one.
+    let balanced = (letters.div_ceil(CUE_LINES)..letters).map(|width| wrap(texts(), width));
+    balanced.into_iter().find(|lines| lines.len() <= CUE_LINES).unwrap_or(lines)
+}
+
+/// Returns by how many letters these words are too many for a cue; 0 where they fit.
+pub(crate) fn excess_chars(words: &[&str]) -> usize {
+    if wrap(words.iter().copied(), LINE_CHARS).len() <= CUE_LINES {
+        return 0;
+    }
+    let letters: usize = words.iter().map(|text| text.chars().count() + 1).sum();
+    letters.saturating_sub(CUE_LINES * LINE_CHARS).max(1)
+}
+
+fn cue_of(words: &[TimedText]) -> Cue {
+    let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+    let lines = lines_of(&texts);
     let start_ms = words.first().map_or(0, |word| word.start_ms);
     let end_ms = words.last().map_or(start_ms, |word| word.end_ms);
     Cue { start_ms, end_ms: end_ms.min(start_ms + MAX_CUE_MS), lines }
@@ -143,15 +161,15 @@ fn wrap<'a>(words: impl Iterator<Item = &'a str>, width: usize) -> Vec<String> {
 }
 
 /// Lengthens flashes where there is room and ends each cue before the next.
-fn keep_apart(cues: &mut [Cue]) {
+fn keep_apart(cues: &mut [(usize, Cue)]) {
     for index in 0..cues.len() {
-        let next_ms = cues.get(index + 1).map(|next| next.start_ms);
-        let cue = &mut cues[index];
+        let next_ms = cues.get(index + 1).map(|(_, next)| next.start_ms);
+        let cue = &mut cues[index].1;
         cue.end_ms = cue.end_ms.max(cue.start_ms + COMFORT_MS);
         let Some(next_ms) = next_ms else { continue };
         cue.end_ms = cue.end_ms.min(next_ms.max(cue.start_ms + LEAST_MS));
         let end_ms = cue.end_ms;
-        let next = &mut cues[index + 1];
+        let next = &mut cues[index + 1].1;
         next.start_ms = next.start_ms.max(end_ms);
         next.end_ms = next.end_ms.max(next.start_ms);
     }

@@ -1,9 +1,50 @@
 //! The transcript of one job, held once in memory, and its JSON form. Must never be copied per format: a ten-hour file
 //! has some ten megabytes of words.
 
+use crate::transcript::cue::Cue;
+use serde::Serialize;
 use serde_json::to_string;
 use sottovoce_protocol::ids::JobId;
-use sottovoce_protocol::transcript::{Segment, TRANSCRIPT_VERSION};
+use sottovoce_protocol::transcript::{Segment, TRANSCRIPT_VERSION, TranslatedSegment};
+
+/// How the segments stand in what they came from.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub enum Layout {
+    /// Speech: its cues follow from the times of its words.
+    #[default]
+    Speech,
+    /// Subtitles: their cues with the segment that each is of, in order of time.
+    Cues(Vec<(usize, Cue)>),
+    /// Plain text: how many line feeds follow each segment.
+    Paragraphs(Vec<u32>),
+}
+
+/// A sentence of a segment and what it became.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TranslatedSentence {
+    /// Letters of the original, without spaces.
+    pub source_letters: usize,
+    /// The translation.
+    pub text: String,
+}
+
+/// The translation of a settled document.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Translation {
+    /// Primary language subtag.
+    pub lang: String,
+    /// The sentences of each segment, in order.
+    pub segments: Vec<Vec<TranslatedSentence>>,
+}
+
+impl Translation {
+    /// Returns the text of a segment.
+    pub fn text(&self, segment: usize) -> String {
+        let sentences = self.segments.get(segment).map(Vec::as_slice).unwrap_or_default();
+        let texts: Vec<&str> = sentences.iter().map(|sentence| sentence.text.trim()).collect();
+        texts.join(" ").trim().to_owned()
+    }
+}
 
 /// Everything that was settled of one job.
 #[derive(Clone, PartialEq, Debug)]
@@ -20,6 +61,10 @@ pub struct Document {
     pub duration_ms: u64,
     /// The segments; put in order by [`Document::settle`].
     pub segments: Vec<Segment>,
+    /// How they stood in the original.
+    pub layout: Layout,
+    /// Their translation, made after they were settled.
+    pub translation: Option<Translation>,
 }
 
 impl Document {
@@ -56,7 +101,18 @@ impl Document {
             }
             write(&json(segment));
         }
-        write("]}\n");
+        write("]");
+        if let Some(translation) = &self.translation {
+            write(&format!(r#","translations":{{{}:["#, quoted(&translation.lang)));
+            for (index, segment) in self.segments.iter().enumerate() {
+                if index > 0 {
+                    write(",");
+                }
+                write(&json(&TranslatedSegment { id: segment.id, text: translation.text(index) }));
+            }
+            write("]}");
+        }
+        write("}\n");
     }
 }
 
@@ -64,7 +120,7 @@ fn quoted(text: &str) -> String {
     to_string(text).expect("a string always serialises")
 }
 
-fn json(segment: &Segment) -> String {
+fn json(segment: &impl Serialize) -> String {
     to_string(segment).expect("a segment has only strings and numbers, which always serialise")
 }
 
@@ -82,6 +138,8 @@ mod tests {
             model: "moonshine".into(),
             duration_ms: 12_345,
             segments,
+            layout: Layout::Speech,
+            translation: None,
         }
     }
 
@@ -102,6 +160,23 @@ mod tests {
         assert_eq!(read.segments, document.segments);
         assert_eq!(read.text, "First, ünïcode.\n second \"quoted\" \\ line");
         assert_eq!(read.segments.iter().map(|segment| segment.id).collect::<Vec<_>>(), [0, 1]);
+    }
+
+    #[test]
+    fn the_json_holds_the_translation_by_segment() {
+        let mut document = document(vec![segment(1.0, "One. Two."), segment(4.0, "Three.")]);
+        document.settle();
+        let sentence = |text: &str| TranslatedSentence { source_letters: 4, text: text.into() };
+        document.translation = Some(Translation {
+            lang: "pt".into(),
+            segments: vec![vec![sentence("Um."), sentence("\"Dois\".")], vec![sentence("Três.")]],
+        });
+        let mut written = String::new();
+        document.write_json(&mut |piece| written.push_str(piece));
+        let read: Transcript = serde_json::from_str(&written).unwrap();
+        let texts: Vec<_> =
+            read.translations["pt"].iter().map(|part| (part.id, part.text.as_str())).collect();
+        assert_eq!(texts, [(0, "Um. \"Dois\"."), (1, "Três.")]);
     }
 
     #[test]

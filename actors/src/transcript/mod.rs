@@ -8,12 +8,13 @@ mod hearing;
 mod log;
 mod plain;
 mod render;
+mod spread;
 mod subtitles;
 
 pub use artifacts::{artifact_ref, artifact_refs, log_ref, read_log, write_artifacts};
 pub use cue::Cue;
-pub use document::Document;
+pub use document::{Document, Layout, TranslatedSentence, Translation};
 pub use hearing::segment_of;
 pub use log::{LogReader, log_line};
 pub use plain::bare_word;
-pub use render::{WRITTEN_KINDS, render};
+pub use render::{Rendition, render};

@@ -1,6 +1,8 @@
-//! The `transcript` artifact: plain text, segments joined by spaces, a new paragraph at a long pause or another channel.
+//! The `transcript` and `translation` artifacts: plain text, segments joined by spaces, a new paragraph at a long pause or another channel.
 
+use crate::transcript::document::{Document, Layout, Translation};
 use sottovoce_protocol::transcript::Segment;
+use std::borrow::Cow;
 
 /// A pause longer than this begins a paragraph, in seconds.
 const PARAGRAPH_PAUSE_S: f64 = 2.0;
@@ -12,13 +14,29 @@ pub fn bare_word(word: &str) -> String {
 
 /// Writes the text piece by piece; nothing at all where nothing was said.
 pub(crate) fn write_plain(segments: &[Segment], write: &mut dyn FnMut(&str)) {
+    write_as(segments, |index| segments[index].text.trim().into(), write);
+}
+
+/// Writes a document's translation as its original stands: speech as [`write_plain`] does, text with its line breaks.
+pub(crate) fn write_translation(document: &Document, translation: &Translation, write: &mut dyn FnMut(&str)) {
+    let Layout::Paragraphs(breaks) = &document.layout else {
+        return write_as(&document.segments, |index| translation.text(index).into(), write);
+    };
+    for (index, breaks) in (0..document.segments.len()).zip(breaks) {
+        write(&translation.text(index));
+        let is_last = index + 1 == document.segments.len();
+        write(&"\n".repeat(if is_last { 1 } else { *breaks as usize }));
+    }
+}
+
+fn write_as<'a>(segments: &[Segment], text: impl Fn(usize) -> Cow<'a, str>, write: &mut dyn FnMut(&str)) {
     let mut last: Option<&Segment> = None;
-    for segment in segments {
+    for (index, segment) in segments.iter().enumerate() {
         if let Some(last) = last {
             let paragraph = segment.start - last.end > PARAGRAPH_PAUSE_S || segment.channel != last.channel;
             write(if paragraph { "\n\n" } else { " " });
         }
-        write(segment.text.trim());
+        write(&text(index));
         last = Some(segment);
     }
     if last.is_some() {

@@ -161,6 +161,7 @@ mod tests {
             ids: Arc::new(SeededIds::new(1)),
         };
         shape.of(&Transcript {
+            translations: Default::default(),
             version: 1,
             job: JobId::from_uuid(Uuid::nil()),
             language: "en".into(),

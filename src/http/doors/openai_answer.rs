@@ -175,6 +175,7 @@ mod tests {
             words: vec![word("Well,", 0.52, 0.9), word("then.", 1.0, 1.5)],
         };
         let transcript = Transcript {
+            translations: Default::default(),
             version: 1,
             job: JobId::from_uuid(Uuid::nil()),
             language: "en-GB".into(),

@@ -13,6 +13,7 @@ mod logs;
 mod passwords;
 mod people;
 mod refresh;
+mod translations;
 mod uploads;
 
 use crate::app::{Ports, Running};

@@ -4,6 +4,7 @@ use crate::http::error::ApiError;
 use crate::http::state::HttpState;
 use crate::http::upload::pace::Pace;
 use crate::http::upload::receive::{Received, broken, is_form, refuse_early, shown_name, store};
+use crate::http::upload::translation::TextCount;
 use actix_multipart::Multipart;
 use actix_web::{HttpRequest, web};
 use sottovoce_protocol::ids::JobId;
@@ -58,7 +59,7 @@ async fn receive(
             }
             let file_name =
                 field.content_disposition().and_then(|head| head.get_filename()).and_then(shown_name);
-            let (object, stored) = store(state, &mut field, &mut pace, id).await?;
+            let (object, stored) = store(state, &mut field, &mut pace, TextCount::none(), id).await?;
             file = Some(Received { file_name, object, stored });
             continue;
         }

@@ -9,6 +9,7 @@ mod pending;
 mod places;
 mod probe;
 mod receive;
+mod translation;
 
 use crate::http::callback_secret;
 use crate::http::error::ApiError;
@@ -43,7 +44,9 @@ pub async fn submit(
     let key = idempotency::key_of(&request).map_err(ApiError::closing)?;
     let id = JobId::from_uuid(state.ids.uuid());
     let upload = receive::receive(&state, &request, payload, id).await?;
-    probe(&state, &upload).await?;
+    if !translation::is_text(&state, &upload).await? {
+        probe(&state, &upload).await?;
+    }
     let idempotency = key.map(|key| idempotency::of(&state, key, &request, &upload));
     match enqueue(&state, account, id, upload, idempotency).await? {
         Submitted::New(job) => {

@@ -20,10 +20,10 @@ struct Typed<'a> {
 /// Reads the JSON and refuses what this server cannot do.
 pub fn parse(json: &[u8], models: &[ModelInfo]) -> Result<JobParams, ApiError> {
     if let Ok(Typed { job_type }) = serde_json::from_slice(json)
-        && job_type != JobType::Transcription.as_str()
+        && ![JobType::Transcription, JobType::Translation].map(JobType::as_str).contains(&&*job_type)
     {
         return Err(ApiError::bad_request(
-            "this server takes jobs of type `transcription`; a live stream is opened on /v1/listen",
+            "this server takes jobs of type `transcription` and `translation`; a live stream is opened on /v1/listen",
         ));
     }
     let params: JobParams = serde_json::from_slice(json)
@@ -40,24 +40,28 @@ pub fn check_made(params: &JobParams, models: &[ModelInfo]) -> Result<(), ApiErr
 }
 
 fn check(params: &JobParams, models: &[ModelInfo]) -> Result<(), ApiError> {
-    if params.target_language.is_some() {
+    if params.target_language.is_some() && params.job_type != JobType::Translation {
         return Err(ApiError::bad_request("`target_language` is for jobs of type `translation`"));
     }
-    let model = match &params.model {
-        None => None,
-        Some(name) => Some(models.iter().find(|model| model.id.as_str() == name).ok_or_else(|| {
-            let known: Vec<&str> = models.iter().map(|model| model.id.as_str()).collect();
-            ApiError::new(ErrorCode::ModelUnknown, format!("choose one of: {}", known.join(", ")))
-        })?),
-    };
+    if let Some(name) = &params.model
+        && !models.iter().any(|model| model.id.as_str() == name)
+    {
+        let known: Vec<&str> = models.iter().map(|model| model.id.as_str()).collect();
+        return Err(ApiError::new(ErrorCode::ModelUnknown, format!("choose one of: {}", known.join(", "))));
+    }
     if params.detect_language == Some(true) {
         return Err(unsupported("no loaded model detects languages; name one in `language`"));
     }
+    // Whether a translation is of speech is not known before its file is seen.
+    if params.job_type == JobType::Translation { Ok(()) } else { check_language(params, models) }
+}
+
+/// Refuses a language of speech that no such model understands.
+pub fn check_language(params: &JobParams, models: &[ModelInfo]) -> Result<(), ApiError> {
     let Some(language) = &params.language else { return Ok(()) };
     let primary = language.split('-').next().unwrap_or_default().to_ascii_lowercase();
-    let understands = |model: &ModelInfo| model.languages.contains(&primary);
-    let understood = model.map_or_else(|| models.iter().any(understands), understands);
-    if !understood {
+    let meant = |model: &&ModelInfo| params.model.as_ref().is_none_or(|name| model.id.as_str() == name);
+    if !models.iter().filter(meant).any(|model| model.languages.contains(&primary)) {
         return Err(unsupported(&format!("no such model understands `{language}`")));
     }
     Ok(())
@@ -88,6 +92,7 @@ mod tests {
             r#"{"type":"transcription"}"#,
             r#"{"type":"transcription","language":"en-GB","model":"moonshine","priority":3}"#,
             r#"{"type":"transcription","language":"de"}"#,
+            r#"{"type":"translation","language":"fr","target_language":"de"}"#,
         ] {
             assert!(outcome(json).is_ok(), "{json}");
         }
@@ -95,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_wrong_type_is_told_what_can_be_submitted() {
-        for json in [r#"{"type":"stream"}"#, r#"{"type":"translation"}"#, r#"{"type":"song\u0021","x":1}"#] {
+        for json in [r#"{"type":"stream"}"#, r#"{"type":"song\u0021","x":1}"#] {
             let refused = parse(json.as_bytes(), &[]).expect_err("refused");
             assert!(
                 refused.detail().contains("takes jobs of type `transcription`"),
@@ -115,7 +120,7 @@ mod tests {
             (r#"{"type":1}"#, ErrorCode::BadRequest),
             (r#"{"type":"transcription","type":"stream"}"#, ErrorCode::BadRequest),
             (r#"{"type":"stream"}"#, ErrorCode::BadRequest),
-            (r#"{"type":"translation"}"#, ErrorCode::BadRequest),
+            (r#"{"type":"transcription","target_language":"pt"}"#, ErrorCode::BadRequest),
             (r#"{"type":"transcription","colour":"red"}"#, ErrorCode::BadRequest),
             (r#"{"type":"transcription","model":"nova"}"#, ErrorCode::ModelUnknown),
             (r#"{"type":"transcription","language":"fr"}"#, ErrorCode::LanguageUnsupported),

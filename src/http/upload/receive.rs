@@ -6,6 +6,7 @@ use crate::http::state::HttpState;
 use crate::http::upload::pace::Pace;
 use crate::http::upload::params::{self, MAX_PARAMS_BYTES};
 use crate::http::upload::pending::PendingObject;
+use crate::http::upload::translation::{self, TextCount};
 use actix_multipart::{Field, Multipart};
 use actix_web::http::header::{self, ContentDisposition};
 use actix_web::web::Bytes;
@@ -97,17 +98,18 @@ pub async fn receive_file(
     id: JobId,
 ) -> Result<Received, ApiError> {
     refuse_early(state, request).map_err(ApiError::closing)?;
-    receive_body(state, request, payload, id).await.map_err(ApiError::closing)
+    receive_body(state, request, payload, TextCount::none(), id).await.map_err(ApiError::closing)
 }
 
 async fn receive_body(
     state: &HttpState,
     request: &HttpRequest,
     mut payload: web::Payload,
+    text: TextCount,
     id: JobId,
 ) -> Result<Received, ApiError> {
     let mut pace = Pace::new(&state.limits);
-    let (object, stored) = store(state, &mut payload, &mut pace, id).await?;
+    let (object, stored) = store(state, &mut payload, &mut pace, text, id).await?;
     Ok(Received { file_name: named(request), object, stored })
 }
 
@@ -130,7 +132,9 @@ async fn receive_raw(
     let json = request.headers().get(PARAMS_HEADER).map_or(DEFAULT_PARAMS, |json| json.as_bytes());
     let params = params::parse(json, &state.models)?;
     check_callback(state, &params)?;
-    let Received { file_name, object, stored } = receive_body(state, request, payload, id).await?;
+    translation::check(&params, &state.pairs)?;
+    let text = TextCount::new(&params, &state.limits);
+    let Received { file_name, object, stored } = receive_body(state, request, payload, text, id).await?;
     Ok(Upload { params, file_name, object, stored })
 }
 
@@ -150,11 +154,13 @@ async fn receive_form(
         .map_err(broken)?;
     let params = params::parse(&json, &state.models)?;
     check_callback(state, &params)?;
+    translation::check(&params, &state.pairs)?;
     drop(field);
 
     let mut field = part(&mut form, &mut pace, "file").await?;
     let file_name = field.content_disposition().and_then(|head| head.get_filename()).and_then(shown_name);
-    let (object, stored) = store(state, &mut field, &mut pace, id).await?;
+    let text = TextCount::new(&params, &state.limits);
+    let (object, stored) = store(state, &mut field, &mut pace, text, id).await?;
     drop(field);
 
     match pace.wait(form.next()).await? {
@@ -180,6 +186,7 @@ pub(super) async fn store<E: Display>(
     state: &HttpState,
     body: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
     pace: &mut Pace,
+    mut text: TextCount,
     id: JobId,
 ) -> Result<(PendingObject, Stored), ApiError> {
     let name = StorageRef(format!("uploads/{id}"));
@@ -192,6 +199,7 @@ pub(super) async fn store<E: Display>(
         if over_limit(received, state.limits.max_upload_bytes) {
             return Err(too_large(state));
         }
+        text.count(&chunk)?;
         writer.write(chunk).await?;
     }
     // From here on the object may exist, even if this future is dropped before `finish` answers.

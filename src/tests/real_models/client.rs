@@ -40,11 +40,16 @@ impl BackEnd {
 
     /// Submits a file and returns the job's id.
     pub async fn submit(&self, file: &Path) -> String {
-        let name = file.file_name().expect("a file").to_string_lossy().into_owned();
+        let name = file.file_name().expect("a file").to_string_lossy();
         let bytes = std::fs::read(file).expect("readable");
+        self.submit_with(r#"{"type":"transcription"}"#, &name, bytes).await
+    }
+
+    /// Submits a file of this name with params and returns the job's id.
+    pub async fn submit_with(&self, params: &str, name: &str, bytes: Vec<u8>) -> String {
         let form = multipart::Form::new()
-            .text("params", r#"{"type":"transcription"}"#)
-            .part("file", multipart::Part::bytes(bytes).file_name(name));
+            .text("params", params.to_owned())
+            .part("file", multipart::Part::bytes(bytes).file_name(name.to_owned()));
         let request = self.client.post(format!("{}/saas/jobs", self.url)).multipart(form);
         let response = self.authorised(request).send().await.expect("answered");
         assert_eq!(response.status().as_u16(), 201);

@@ -8,5 +8,6 @@ mod crash;
 mod deepgram_sdk;
 mod stopping;
 mod text;
+mod translation;
 
 pub use binary::{sottovoce, tools_dir};
