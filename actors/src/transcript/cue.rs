@@ -1,4 +1,5 @@
-//! Segments to subtitle cues: at most two lines of 42 characters and seven seconds each, never two at a time. Pure.
+//! Segments to subtitle cues: at most two lines of 42 characters, seven seconds and 20 characters a second each, cut at the
+//! ends of phrases, never two at a time. Pure.
 //! The limits are those common to broadcasters' subtitle guidelines.
 
 use sottovoce_protocol::transcript::{Segment, Word};
@@ -6,6 +7,8 @@ use sottovoce_protocol::transcript::{Segment, Word};
 const LINE_CHARS: usize = 42;
 const CUE_LINES: usize = 2;
 const MAX_CUE_MS: u64 = 7_000;
+/// Readers follow so many characters a second; what was spoken faster stays for longer, and the next cue waits.
+const CHARS_PER_SECOND: u64 = 20;
 /// A cue is shown at least this long where the next one leaves room.
 const COMFORT_MS: u64 = 1_000;
 /// The least a cue is shown when channels speak at once.
@@ -14,6 +17,10 @@ const LEAST_MS: u64 = 400;
 const PAUSE_MS: u64 = 1_500;
 /// A sentence that has lasted so long ends its cue.
 const SENTENCE_MS: u64 = 1_500;
+/// A full cue ends where a phrase does, if that leaves it so many characters.
+const PHRASE_CHARS: usize = LINE_CHARS / 2;
+/// Where there is no punctuation, a pause of this length ends a phrase.
+const PHRASE_PAUSE_MS: u64 = 200;
 
 /// One subtitle.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -53,9 +60,9 @@ pub(crate) fn placed_cues(segments: &[Segment]) -> Vec<(usize, Cue)> {
 fn cut_segment(segment: &Segment, cues: &mut Vec<Cue>) {
     let mut pending: Vec<TimedText> = Vec::new();
     for word in timed_words(segment) {
-        if pending.last().is_some_and(|last| ends_cue(&pending, last, &word)) {
-            cues.push(cue_of(&pending));
-            pending.clear();
+        while let Some(words) = words_of_cue(&pending, &word) {
+            cues.push(cue_of(&pending[..words]));
+            pending.drain(..words);
         }
         pending.push(word);
     }
@@ -64,14 +71,38 @@ fn cut_segment(segment: &Segment, cues: &mut Vec<Cue>) {
     }
 }
 
-fn ends_cue(pending: &[TimedText], last: &TimedText, next: &TimedText) -> bool {
-    let start_ms = pending.first().map_or(0, |first| first.start_ms);
+/// Returns how many of the pending words become a cue before `next` joins them, if any must.
+fn words_of_cue(pending: &[TimedText], next: &TimedText) -> Option<usize> {
+    let (first, last) = (pending.first()?, pending.last()?);
+    let start_ms = first.start_ms;
     let sentence_over =
         last.text.ends_with(['.', '?', '!', '…']) && last.end_ms.saturating_sub(start_ms) >= SENTENCE_MS;
     let paused = next.start_ms.saturating_sub(last.end_ms) >= PAUSE_MS;
     let too_long = next.end_ms.saturating_sub(start_ms) > MAX_CUE_MS;
     let words = pending.iter().chain([next]).map(|word| word.text.as_str());
-    sentence_over || paused || too_long || wrap(words, LINE_CHARS).len() > CUE_LINES
+    if sentence_over || paused {
+        Some(pending.len())
+    } else if too_long || wrap(words, LINE_CHARS).len() > CUE_LINES {
+        Some(words_of_phrases(pending))
+    } else {
+        None
+    }
+}
+
+/// Returns how many words stand before the last end of a phrase: after punctuation, else at a pause; all if there is none.
+fn words_of_phrases(words: &[TimedText]) -> usize {
+    let ends = |is_end: &dyn Fn(&TimedText, &TimedText) -> bool| {
+        let mut chars = 0;
+        let long_enough = words.windows(2).enumerate().filter_map(|(index, pair)| {
+            chars += pair[0].text.chars().count() + 1;
+            (chars > PHRASE_CHARS && is_end(&pair[0], &pair[1])).then_some(index + 1)
+        });
+        long_enough.last()
+    };
+    let punctuated = |word: &TimedText| word.text.ends_with([',', ';', ':', '.', '?', '!', '…', '—', '–']);
+    ends(&|word, _| punctuated(word))
+        .or_else(|| ends(&|word, next| next.start_ms.saturating_sub(word.end_ms) >= PHRASE_PAUSE_MS))
+        .unwrap_or(words.len())
 }
 
 /// Returns the words with whole milliseconds; words that are wider than a line are cut.
@@ -160,14 +191,21 @@ fn wrap<'a>(words: impl Iterator<Item = &'a str>, width: usize) -> Vec<String> {
     lines
 }
 
-/// Lengthens flashes where there is room and ends each cue before the next.
+/// Returns how long a cue must be shown to be read, at least.
+fn reading_ms(cue: &Cue) -> u64 {
+    let chars: usize = cue.lines.iter().map(|line| line.chars().count()).sum();
+    (chars as u64 * 1000).div_ceil(CHARS_PER_SECOND).max(LEAST_MS)
+}
+
+/// Lengthens what is too short to be read or a flash, and ends each cue before the next, which may have to wait.
 fn keep_apart(cues: &mut [(usize, Cue)]) {
     for index in 0..cues.len() {
         let next_ms = cues.get(index + 1).map(|(_, next)| next.start_ms);
         let cue = &mut cues[index].1;
-        cue.end_ms = cue.end_ms.max(cue.start_ms + COMFORT_MS);
+        let read_ms = cue.start_ms + reading_ms(cue);
+        cue.end_ms = cue.end_ms.max(cue.start_ms + COMFORT_MS).max(read_ms);
         let Some(next_ms) = next_ms else { continue };
-        cue.end_ms = cue.end_ms.min(next_ms.max(cue.start_ms + LEAST_MS));
+        cue.end_ms = cue.end_ms.min(next_ms.max(read_ms));
         let end_ms = cue.end_ms;
         let next = &mut cues[index + 1].1;
         next.start_ms = next.start_ms.max(end_ms);
@@ -205,6 +243,8 @@ pub(crate) mod tests {
             assert!(cue.end_ms - cue.start_ms <= MAX_CUE_MS, "{cue:?}");
             assert!((1..=CUE_LINES).contains(&cue.lines.len()), "{cue:?}");
             assert!(cue.lines.iter().all(|line| line.chars().count() <= LINE_CHARS), "{cue:?}");
+            let chars: usize = cue.lines.iter().map(|line| line.chars().count()).sum();
+            assert!(chars as u64 * 1000 <= 20 * (cue.end_ms - cue.start_ms), "too fast to read: {cue:?}");
         }
         assert!(cues.windows(2).all(|pair| pair[0].end_ms <= pair[1].start_ms), "{cues:?}");
     }
@@ -244,6 +284,32 @@ pub(crate) mod tests {
         )]);
         assert_eq!(cues[0].lines, ["He said that the house was", "not for sale any more at all."]);
         assert_eq!(cues[1].lines, ["Nobody knew why."]);
+    }
+
+    #[test]
+    fn a_full_cue_ends_with_a_phrase() {
+        let said = "When the long winter was over at last, the two of them went down to the harbour to look for a boat";
+        let cues = cues(&[segment(0.0, said)]);
+        assert_eq!(cues[0].lines.join(" "), "When the long winter was over at last,");
+        assert_eq!(words_of(&cues), said);
+        let mut paused = segment(0.0, &said.replace(',', ""));
+        for word in &mut paused.words[8..] {
+            word.start += 0.25;
+            word.end += 0.25;
+        }
+        assert_eq!(super::cues(&[paused])[0].lines.join(" "), "When the long winter was over at last");
+    }
+
+    #[test]
+    fn what_is_spoken_too_fast_stays_until_it_can_be_read() {
+        let mut fast = segment(0.0, &"incomprehensibility ".repeat(12));
+        for (index, word) in fast.words.iter_mut().enumerate() {
+            word.start = index as f64 * 0.4;
+            word.end = word.start + 0.4;
+        }
+        let cues = cues(&[fast, segment(30.0, "and later")]);
+        assert_fit_for_screen(&cues);
+        assert_eq!(cues.last().map(|cue| cue.start_ms), Some(30_000), "the delay is made up for in a pause");
     }
 
     #[test]
