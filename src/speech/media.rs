@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn a_broken_disk_is_not_the_file_s_fault() {
-        let error = FileDecoder.open(Box::new(BrokenDisk), 60, Hears::Mixed).err().expect("nothing can be read");
+        let error =
+            FileDecoder.open(Box::new(BrokenDisk), 60, Hears::Mixed).err().expect("nothing can be read");
         assert_eq!(error.code, ErrorCode::StorageUnavailable);
     }
 }

@@ -78,9 +78,7 @@ fn format(query: &Pairs<'_>) -> Result<AudioFormat, BadParameter> {
         Some("mulaw") => Encoding::Mulaw,
         Some("alaw") => Encoding::Alaw,
         Some(_) => {
-            return bad(
-                "encoding must be linear16, linear32, mulaw or alaw; send files to POST /v1/listen",
-            );
+            return bad("encoding must be linear16, linear32, mulaw or alaw; send files to POST /v1/listen");
         }
         None => {
             return bad(

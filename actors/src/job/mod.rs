@@ -13,8 +13,8 @@ mod state;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use actor::{JobActor, hears};
 pub(crate) use actor::lease_end;
+pub use actor::{JobActor, hears};
 pub use announce::{announce, state_of};
 pub use cutter::{Cutter, Utterance};
 pub use messages::{JobConfig, JobOrder, JobPorts, VoiceMaker};

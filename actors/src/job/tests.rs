@@ -74,10 +74,15 @@ impl World {
 
     /// Queues a job whose file is this script.
     pub async fn submit(&self, script: &str) -> JobId {
+        self.submit_with(script, |_| {}).await
+    }
+
+    /// Queues a job with params of its own.
+    async fn submit_with(&self, script: &str, change: impl FnOnce(&mut JobParams)) -> JobId {
         let id = JobId::from_uuid(self.ports.ids.uuid());
         let input = StorageRef(format!("uploads/{id}"));
         self.files.put(&input, script.as_bytes());
-        let params = JobParams {
+        let mut params = JobParams {
             job_type: JobType::Transcription,
             language: None,
             detect_language: None,
@@ -87,6 +92,7 @@ impl World {
             callback_url: None,
             priority: None,
         };
+        change(&mut params);
         let job = NewJob {
             id,
             account: self.account,
@@ -170,6 +176,19 @@ async fn a_file_becomes_artifacts_with_times_of_the_whole_audio() {
     let states = world.states(id);
     assert_eq!(states.last().map(|state| (state.status, state.progress)), Some((JobStatus::Done, 100)));
     assert_eq!(world.store.all_garbage(), [StorageRef(format!("uploads/{id}"))]);
+}
+
+#[actix::test]
+async fn channels_are_heard_each_by_itself() {
+    let world = World::new(ScriptedEngine::new());
+    let id = world.submit_with(TALK, |params| params.multichannel = Some(true)).await;
+    assert_eq!(world.run().await, Exit::Done);
+    let transcript = world.transcript(id);
+    let heard: Vec<(u16, &str)> =
+        transcript.segments.iter().map(|segment| (segment.channel, segment.text.as_str())).collect();
+    assert_eq!(heard, [(0, "w1 w2 w3"), (1, "w2 w3 w4"), (0, "w4 w5"), (1, "w5 w6")]);
+    assert_eq!(transcript.segments[2].start, transcript.segments[3].start);
+    assert_eq!(world.row(id).duration_ms, Some(7_500));
 }
 
 #[actix::test]

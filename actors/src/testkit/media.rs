@@ -43,7 +43,13 @@ impl MediaDecoder for ScriptedMedia {
             }
         }
         let left_samples = max_s * u64::from(SAMPLE_RATE_HZ);
-        Ok(Box::new(Reader { orders: orders.into_iter(), announced_s, pause_samples: 0, left_samples, hears }))
+        Ok(Box::new(Reader {
+            orders: orders.into_iter(),
+            announced_s,
+            pause_samples: 0,
+            left_samples,
+            hears,
+        }))
     }
 }
 

@@ -24,8 +24,8 @@ pub async fn listen(
     state: Data<HttpState>,
 ) -> Result<HttpResponse, ApiError> {
     let account = caller.caller.account;
-    let query = FileQuery::parse(&query)
-        .map_err(|error| ApiError::bad_request(error.to_string()).closing())?;
+    let query =
+        FileQuery::parse(&query).map_err(|error| ApiError::bad_request(error.to_string()).closing())?;
     refuse_address(&request)?;
     let model = routing::model(&state.models, query.model.as_deref(), &state.doors.default_model)
         .map_err(ApiError::closing)?;
@@ -35,8 +35,7 @@ pub async fn listen(
 
     let (_waiting, place) = wait::enter(&state, account)?;
     let id = JobId::from_uuid(state.ids.uuid());
-    let Received { file_name, object, stored } =
-        upload::receive_file(&state, &request, payload, id).await?;
+    let Received { file_name, object, stored } = upload::receive_file(&state, &request, payload, id).await?;
     let sha256 = stored.sha256.clone();
     let upload = Upload { params, file_name, object, stored };
     let channels = upload::probe(&state, &upload).await?;

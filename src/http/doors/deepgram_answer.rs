@@ -133,8 +133,12 @@ mod tests {
     use uuid::Uuid;
 
     fn segment(channel: u16, words: &[(&str, f64, f64)]) -> Segment {
-        let word =
-            |(word, start, end): &(&str, f64, f64)| Word { word: (*word).into(), start: *start, end: *end, confidence: 0.75 };
+        let word = |(word, start, end): &(&str, f64, f64)| Word {
+            word: (*word).into(),
+            start: *start,
+            end: *end,
+            confidence: 0.75,
+        };
         let words: Vec<Word> = words.iter().map(word).collect();
         let (start, end) = span(&words);
         Segment { id: 0, start, end, text: words::text(&words), confidence: 0.75, channel, words }
@@ -149,7 +153,11 @@ mod tests {
             created: "c".into(),
             channels,
             model_uuid: "m".into(),
-            model: live::ModelInfo { name: "moonshine".into(), version: "1".into(), arch: "moonshine".into() },
+            model: live::ModelInfo {
+                name: "moonshine".into(),
+                version: "1".into(),
+                arch: "moonshine".into(),
+            },
             ids: Arc::new(SeededIds::new(1)),
         };
         shape.of(&Transcript {

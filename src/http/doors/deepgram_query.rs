@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn what_is_not_asked_for_is_off() {
-        let query = parse("model=nova-3&filler_words=true&mip_opt_out=true&no_delay=true&diarize=false").unwrap();
+        let query =
+            parse("model=nova-3&filler_words=true&mip_opt_out=true&no_delay=true&diarize=false").unwrap();
         assert_eq!(query.model.as_deref(), Some("nova-3"));
         assert!(!query.punctuate && !query.paragraphs && !query.multichannel);
         assert_eq!((query.utterances_s, query.warnings.len()), (None, 0));

@@ -163,7 +163,8 @@ mod tests {
         for (name, value) in fields {
             form.take(name, value.as_bytes()).unwrap();
         }
-        let word = |word: &str, start, end| transcript::Word { word: word.into(), start, end, confidence: 0.5 };
+        let word =
+            |word: &str, start, end| transcript::Word { word: word.into(), start, end, confidence: 0.5 };
         let said = transcript::Segment {
             id: 0,
             start: 0.52,

@@ -112,9 +112,10 @@ fn format(value: &str) -> Result<Format, ApiError> {
         "diarized_json" => {
             refuse("response_format", "`diarized_json` is not supported: speakers are not told apart")
         }
-        _ => {
-            refuse("response_format", "`response_format` must be `json`, `text`, `srt`, `verbose_json` or `vtt`")
-        }
+        _ => refuse(
+            "response_format",
+            "`response_format` must be `json`, `text`, `srt`, `verbose_json` or `vtt`",
+        ),
     }
 }
 
@@ -151,7 +152,10 @@ mod tests {
             ("chunking_strategy", "auto"),
         ])
         .unwrap();
-        assert_eq!((form.model.as_deref(), form.language.as_deref()), (Some("gpt-4o-transcribe"), Some("en")));
+        assert_eq!(
+            (form.model.as_deref(), form.language.as_deref()),
+            (Some("gpt-4o-transcribe"), Some("en"))
+        );
         assert!(form.format == Format::VerboseJson && form.wants_words() && form.wants_segments());
     }
 

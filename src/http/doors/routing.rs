@@ -36,8 +36,10 @@ pub fn language(model: &ModelInfo, wanted: Option<&str>) -> Result<String, ApiEr
         return Ok(language.to_owned());
     }
     let understood = model.languages.join(", ");
-    let detail =
-        format!("the model {} does not understand language={language}; it understands {understood}", model.id);
+    let detail = format!(
+        "the model {} does not understand language={language}; it understands {understood}",
+        model.id
+    );
     Err(ApiError::bad_request(detail).about("language"))
 }
 
@@ -48,11 +50,7 @@ pub fn primary(language: &str) -> String {
 
 /// Returns a model as Deepgram's clients read it.
 pub fn model_info(model: &ModelInfo) -> live::ModelInfo {
-    live::ModelInfo {
-        name: model.id.to_string(),
-        version: model.version.clone(),
-        arch: "moonshine".into(),
-    }
+    live::ModelInfo { name: model.id.to_string(), version: model.version.clone(), arch: "moonshine".into() }
 }
 
 /// A UUID that is the same for a model everywhere: its name's first bytes, in a version 8 (RFC 9562) UUID.

@@ -29,7 +29,8 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// the answer, and one to upload.
 pub fn enter(state: &HttpState, account: AccountId) -> Result<(UploadPlace, UploadPlace), ApiError> {
     let waiting = state.doors.waiting.take(account).ok_or_else(|| {
-        let detail = "too many requests wait for their transcripts; try again, or submit the file to /saas/jobs";
+        let detail =
+            "too many requests wait for their transcripts; try again, or submit the file to /saas/jobs";
         ApiError::new(ErrorCode::RateLimited, detail).retry_after(BUSY_S).closing()
     })?;
     let upload = upload::admit(state, account).map_err(ApiError::closing)?;
@@ -170,8 +171,9 @@ async fn next(subscription: &mut Option<Box<dyn Subscription>>) -> Option<BusIte
 fn says_end(item: &BusItem) -> bool {
     match item {
         BusItem::Gap => true,
-        BusItem::Message(message) => serde_json::from_slice::<JobState>(&message.body)
-            .map_or(true, |state| state.status.is_terminal()),
+        BusItem::Message(message) => {
+            serde_json::from_slice::<JobState>(&message.body).map_or(true, |state| state.status.is_terminal())
+        }
     }
 }
 

@@ -68,12 +68,8 @@ mod tests {
 
     #[test]
     fn words_are_cut_at_pauses_and_sentences() {
-        let words = [
-            word("One.", 0.0, 0.4),
-            word("Two", 1.2, 1.5),
-            word("three?", 1.6, 2.0),
-            word("Four", 4.0, 4.2),
-        ];
+        let words =
+            [word("One.", 0.0, 0.4), word("Two", 1.2, 1.5), word("three?", 1.6, 2.0), word("Four", 4.0, 4.2)];
         let texts = |pieces: Vec<&[Word]>| pieces.into_iter().map(text).collect::<Vec<_>>();
         assert_eq!(texts(cut_at_pauses(&words, 0.8).collect()), ["One.", "Two three?", "Four"]);
         assert_eq!(texts(cut_at_pauses(&words, 0.81).collect()), ["One. Two three?", "Four"]);
@@ -96,6 +92,9 @@ mod tests {
         };
         assert!(of_channel(std::slice::from_ref(&segment), 0).is_empty());
         let words = of_channel(&[segment], 1);
-        assert_eq!(words.iter().map(|word| (word.start, word.end)).collect::<Vec<_>>(), [(1.0, 1.5), (1.5, 2.0)]);
+        assert_eq!(
+            words.iter().map(|word| (word.start, word.end)).collect::<Vec<_>>(),
+            [(1.0, 1.5), (1.5, 2.0)]
+        );
     }
 }

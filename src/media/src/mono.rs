@@ -48,7 +48,8 @@ impl MonoReader {
         let rate_hz = decoder.sample_rate_hz();
         let channels = if mixes { 1 } else { decoder.channels().max(1) };
         if channels > MAX_CHANNELS {
-            let what = format!("a file of {channels} channels, each heard by itself (at most {MAX_CHANNELS})");
+            let what =
+                format!("a file of {channels} channels, each heard by itself (at most {MAX_CHANNELS})");
             return Err(MediaError::Unsupported { what });
         }
         let lanes = (0..channels).map(|_| Lane::new(rate_hz)).collect::<Result<_, _>>()?;
