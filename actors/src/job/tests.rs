@@ -190,6 +190,19 @@ async fn a_file_becomes_artifacts_with_times_of_the_whole_audio() {
 }
 
 #[actix::test]
+async fn channels_are_heard_each_by_itself() {
+    let world = World::new(ScriptedEngine::new());
+    let id = world.submit_with(TALK.as_bytes(), r#"{"type":"transcription","multichannel":true}"#).await;
+    assert_eq!(world.run().await, Exit::Done);
+    let transcript = world.transcript(id);
+    let heard: Vec<(u16, &str)> =
+        transcript.segments.iter().map(|segment| (segment.channel, segment.text.as_str())).collect();
+    assert_eq!(heard, [(0, "w1 w2 w3"), (1, "w2 w3 w4"), (0, "w4 w5"), (1, "w5 w6")]);
+    assert_eq!(transcript.segments[2].start, transcript.segments[3].start);
+    assert_eq!(world.row(id).duration_ms, Some(7_500));
+}
+
+#[actix::test]
 async fn silence_is_done_with_an_empty_transcript() {
     let world = World::new(ScriptedEngine::new());
     let id = world.submit("pause 40000").await;

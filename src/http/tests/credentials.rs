@@ -166,6 +166,7 @@ async fn a_short_token_listens_and_does_nothing_else() {
         assert_eq!(world.send(short, Method::GET, "/v1/listen", None).await.status(), 426);
         for (method, path, body) in [
             (Method::GET, "/saas/jobs", None),
+            (Method::POST, "/v1/audio/transcriptions", None),
             (Method::GET, "/ws", None),
             (Method::GET, "/auth/api-keys", None),
             (Method::POST, "/v1/auth/grant", None),

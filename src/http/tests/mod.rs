@@ -6,7 +6,12 @@ mod auth;
 mod contract;
 mod cookies;
 mod credentials;
+mod doors;
+mod doors_waiting;
+#[path = "../../media/tests/common/flac.rs"]
+mod flac;
 mod foreign;
+mod hostile_files;
 mod jobs;
 #[path = "../../tests/logs.rs"]
 mod logs;
@@ -178,7 +183,8 @@ impl World {
 
     /// Waits until the object folder holds so many files.
     async fn objects_become(&self, count: usize) {
-        for _ in 0..500 {
+        // The janitor looks every ten seconds.
+        for _ in 0..2_000 {
             if self.objects().len() == count {
                 return;
             }
@@ -211,20 +217,30 @@ fn form(params: &str, file: Vec<u8>) -> multipart::Form {
 
 /// Returns a wav file (16 kHz mono) that says these words.
 fn wav(words: &[u32]) -> Vec<u8> {
+    wav_of(1, &said(words))
+}
+
+/// Returns samples that say these words, with silence around them.
+fn said(words: &[u32]) -> Vec<f32> {
     let mut audio = tone::silence(8_000);
     audio.extend(tone::speak(words));
     audio.extend(tone::silence(16_000));
-    let data = tone::linear16(&audio);
+    audio
+}
+
+/// Returns a wav file (16 kHz) of interleaved samples.
+fn wav_of(channels: u16, audio: &[f32]) -> Vec<u8> {
+    let data = tone::linear16(audio);
     let mut file = Vec::with_capacity(44 + data.len());
     file.extend_from_slice(b"RIFF");
     file.extend_from_slice(&(36 + data.len() as u32).to_le_bytes());
     file.extend_from_slice(b"WAVEfmt ");
     file.extend_from_slice(&16u32.to_le_bytes());
     file.extend_from_slice(&1u16.to_le_bytes());
-    file.extend_from_slice(&1u16.to_le_bytes());
+    file.extend_from_slice(&channels.to_le_bytes());
     file.extend_from_slice(&16_000u32.to_le_bytes());
-    file.extend_from_slice(&32_000u32.to_le_bytes());
-    file.extend_from_slice(&2u16.to_le_bytes());
+    file.extend_from_slice(&(32_000 * u32::from(channels)).to_le_bytes());
+    file.extend_from_slice(&(2 * channels).to_le_bytes());
     file.extend_from_slice(&16u16.to_le_bytes());
     file.extend_from_slice(b"data");
     file.extend_from_slice(&(data.len() as u32).to_le_bytes());

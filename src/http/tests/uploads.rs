@@ -33,6 +33,18 @@ async fn both_forms_are_taken() {
     let job: Value = response.json().await.unwrap();
     assert_eq!(job["file_name"], Value::Null);
     assert_eq!(world.ended(job["id"].as_str().unwrap()).await["status"], "done");
+
+    for (disposition, name) in [
+        ("attachment; filename=\"talk.wav\"", "talk.wav"),
+        ("attachment; filename=\"talk.wav\"; filename*=UTF-8''Gespr%C3%A4ch.wav", "Gespräch.wav"),
+        ("attachment; filename=\"../../etc/passwd\"", "passwd"),
+    ] {
+        let alone = world.request(Method::POST, "/saas/jobs").header("content-disposition", disposition);
+        let response = alone.header("content-type", "audio/wav").body(wav(&[3])).send().await.unwrap();
+        assert_eq!(response.status(), 201);
+        let job: Value = response.json().await.unwrap();
+        assert_eq!((job["file_name"].as_str(), job["type"].as_str()), (Some(name), Some("transcription")));
+    }
     world.stop().await;
 }
 
@@ -53,7 +65,7 @@ async fn malformed_submissions_are_refused_and_leave_nothing() {
         post().multipart(large_params),
         post().multipart(form("{}", wav(&[1]))),
         post().multipart(form(r#"{"type":"stream"}"#, wav(&[1]))),
-        post().body(wav(&[1])),
+        post().header("content-type", "multipart/mixed; boundary=b").body(wav(&[1])),
         raw(&world, "{", wav(&[1])),
         raw(&world, PARAMS, wav(&[1])).header("content-encoding", "gzip"),
         raw(&world, PARAMS, wav(&[1])).header("idempotency-key", ""),

@@ -6,6 +6,7 @@ mod client;
 mod commands;
 mod crash;
 mod deepgram_sdk;
+mod file_clients;
 mod stopping;
 mod text;
 mod translation;

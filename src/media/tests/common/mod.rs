@@ -1,6 +1,8 @@
 //! What the tests of this crate share: fixtures, tone measurement, a seeded generator.
 #![allow(dead_code, reason = "each test binary uses its own share")]
 
+pub mod flac;
+
 use sottovoce_media::{DecodeLimits, Decoder, MediaError};
 use std::f64::consts::PI;
 use std::io::Cursor;
