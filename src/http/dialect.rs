@@ -11,7 +11,8 @@ use sottovoce_protocol::ids::RequestId;
 
 /// Deepgram's name of the request (`wire.md` §4c); some SDKs require it and that it is a UUID.
 pub const DG_REQUEST_ID: HeaderName = HeaderName::from_static("dg-request-id");
-const DG_ERROR: HeaderName = HeaderName::from_static("dg-error");
+/// Deepgram's name of the reason for a refusal.
+pub const DG_ERROR: HeaderName = HeaderName::from_static("dg-error");
 
 /// Whose shapes a path keeps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

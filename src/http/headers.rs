@@ -1,6 +1,7 @@
 //! Security headers on every answer, and CORS by the one origin policy.
 
 use crate::http::auth::CSRF_HEADER;
+use crate::http::dialect::{DG_ERROR, DG_REQUEST_ID};
 use crate::http::origin::Origins;
 use crate::http::state::HttpState;
 use actix_cors::Cors;
@@ -68,6 +69,8 @@ pub fn cors(origins: Arc<Origins>) -> Cors {
             header::RETRY_AFTER,
             header::CONTENT_RANGE,
             header::CONTENT_DISPOSITION,
+            DG_REQUEST_ID,
+            DG_ERROR,
             HeaderName::from_static("x-request-id"),
             HeaderName::from_static("idempotent-replayed"),
         ])

@@ -7,6 +7,7 @@ use crate::http::upload::receive::{Received, broken, is_form, refuse_early, show
 use crate::http::upload::translation::TextCount;
 use actix_multipart::Multipart;
 use actix_web::{HttpRequest, web};
+use futures_util::StreamExt;
 use sottovoce_protocol::ids::JobId;
 
 /// Parts of a form.
@@ -46,7 +47,7 @@ async fn receive(
     let mut pace = Pace::new(&state.limits);
     let mut file = None;
     let (mut parts, mut bytes_left) = (0, MAX_FIELDS_BYTES);
-    while let Some(field) = pace.wait(futures_util::StreamExt::next(&mut form)).await? {
+    while let Some(field) = pace.wait(form.next()).await? {
         let mut field = field.map_err(broken)?;
         parts += 1;
         if parts > MAX_PARTS {

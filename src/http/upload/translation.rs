@@ -41,7 +41,7 @@ fn unsupported(from: &str, to: &str, pairs: &[LanguagePair]) -> ApiError {
     let listed: Vec<String> = pairs.iter().map(ToString::to_string).collect();
     let known = match listed.join(", ") {
         none if none.is_empty() => "there is no translation model here".to_owned(),
-        pairs => format!("models here: {pairs}, two of them through English"),
+        pairs => format!("models here: {pairs} (two can be joined through English)"),
     };
     ApiError::new(
         ErrorCode::LanguageUnsupported,

@@ -115,7 +115,8 @@ fn within_window(engine: &Engine, text: &str) -> String {
             let (first, second) = (within_window(engine, first), within_window(engine, second));
             format!("{first} {second}").trim().to_owned()
         }
-        _ => engine.translate(text),
+        // As a batch of one: the same words, but what is read of the original is computed once and not for every word.
+        _ => engine.translate_batch(&[text]).pop().unwrap_or_default(),
     }
 }
 
