@@ -86,11 +86,10 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
         return is_public_v4(inner);
     }
     // 2000::/3 is what is assigned at all; of it, the tunnels that carry IPv4 inside and the documentation are left out.
-    let is_special = (a == 0x2001 && b < 0x0200)
-        || (a == 0x2001 && b == 0x0db8)
-        || a == 0x2002
-        || (a == 0x3fff && b < 0x1000);
-    (0x2000..0x4000).contains(&a) && !is_special
+    match (a, b) {
+        (0x2001, 0..0x0200 | 0x0db8) | (0x2002, _) | (0x3fff, 0..0x1000) => false,
+        _ => (0x2000..0x4000).contains(&a),
+    }
 }
 
 #[cfg(test)]

@@ -25,7 +25,8 @@ pub struct ApiError {
     code: ErrorCode,
     detail: String,
     retry_after_s: Option<u64>,
-    header: Option<(HeaderName, HeaderValue)>,
+    /// Boxed: rare, and large in every `Result`.
+    header: Option<Box<(HeaderName, HeaderValue)>>,
     param: Option<&'static str>,
     close: bool,
 }
@@ -47,7 +48,7 @@ impl ApiError {
     /// Adds a header.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.header = Some((name, value));
+        self.header = Some(Box::new((name, value)));
         self
     }
 
@@ -111,7 +112,7 @@ impl ApiError {
         if let Some(seconds) = self.retry_after_s {
             response.insert_header((header::RETRY_AFTER, seconds));
         }
-        if let Some((name, value)) = &self.header {
+        if let Some((name, value)) = self.header.as_deref() {
             response.insert_header((name.clone(), value.clone()));
         }
         if status == StatusCode::UNAUTHORIZED {

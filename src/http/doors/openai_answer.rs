@@ -189,6 +189,10 @@ mod tests {
     }
 
     #[test]
+    #[expect(
+        clippy::approx_constant,
+        reason = "the logarithm of a confidence of one half, rounded as it is sent"
+    )]
     fn segments_have_every_field_that_libraries_require() {
         let segment = json!({
             "id": 0, "seek": 52, "start": 0.52, "end": 1.5, "text": "Well, then.", "tokens": [], "temperature": 0.0,

@@ -17,13 +17,16 @@ const MAX_FIELD_BYTES: usize = 1024 * 1024;
 /// All of them together.
 const MAX_FIELDS_BYTES: usize = 4 * 1024 * 1024;
 
+/// Takes a part by its name; may refuse it.
+type TakeField<'a> = dyn FnMut(&str, &[u8]) -> Result<(), ApiError> + 'a;
+
 /// Receives the part `file` as the input of the job `id`, and hands every other part to `take`, which may refuse it.
 pub async fn receive_fields(
     state: &HttpState,
     request: &HttpRequest,
     payload: web::Payload,
     id: JobId,
-    take: &mut dyn FnMut(&str, &[u8]) -> Result<(), ApiError>,
+    take: &mut TakeField<'_>,
 ) -> Result<Received, ApiError> {
     let receiving = async {
         refuse_early(state, request)?;
@@ -41,7 +44,7 @@ async fn receive(
     request: &HttpRequest,
     payload: web::Payload,
     id: JobId,
-    take: &mut dyn FnMut(&str, &[u8]) -> Result<(), ApiError>,
+    take: &mut TakeField<'_>,
 ) -> Result<Received, ApiError> {
     let mut form = Multipart::new(request.headers(), payload);
     let mut pace = Pace::new(&state.limits);

@@ -50,7 +50,8 @@ pub async fn the_end_of_a_job_is_told(fixture: &mut impl IdentityFixture) {
     let told = due(fixture, at(30)).await;
     let mut jobs: Vec<_> = told.iter().map(|due| (due.job.id, due.attempts)).collect();
     let mut expected = vec![(done.id, 1), (failed.id, 1)];
-    (jobs.sort(), expected.sort());
+    jobs.sort();
+    expected.sort();
     assert_eq!(jobs, expected);
     assert!(told.iter().all(|due| due.secret == secret("first")));
     assert!(due(fixture, at(31)).await.is_empty(), "they are being told");
