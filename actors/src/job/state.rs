@@ -383,7 +383,8 @@ mod tests {
         let mut random = seed;
         for _ in 0..5_000 {
             let attempt = 1 + (random % 3) as u32;
-            let mut state = if random.is_multiple_of(2) { state(attempt) } else { translating_state(attempt) };
+            let mut state =
+                if random.is_multiple_of(2) { state(attempt) } else { translating_state(attempt) };
             let (mut settled, mut stopped, mut last) = (0, 0, Permille(0));
             for _ in 0..30 {
                 random =
