@@ -110,7 +110,8 @@ fn check_deepgram(heard: &Deepgram, kinds: [&str; 2]) {
     assert_in_order(&heard.words, heard.duration);
     assert_said(&heard.sentences.join(" "));
     assert_said(&heard.utterances.join(" "));
-    assert!(heard.utterances.len() > 2, "{heard:#?}");
+    // There is a pause of a second in the middle; how long the others are heard to be depends on the processor.
+    assert!(heard.utterances.len() >= 2, "{heard:#?}");
     assert!((heard.duration - 9.97).abs() < 0.1 && heard.channels == 1, "{heard:#?}");
     assert!(uuid::Uuid::try_parse(&heard.request_id).is_ok() && heard.sha256.len() == 64, "{heard:#?}");
     let [plain, bad_request] = kinds;
