@@ -12,7 +12,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use futures_util::StreamExt;
 use serde::Serialize;
 use sottovoce_actors::ports::bus::{BusItem, Subscription, Topic};
-use sottovoce_actors::ports::store::{Job, StoreError};
+use sottovoce_actors::ports::store::{Deleted, Job, StoreError};
 use sottovoce_protocol::error_code::ErrorCode;
 use sottovoce_protocol::ids::{AccountId, JobId};
 use sottovoce_protocol::jobs::{ArtifactKind, JobStatus};
@@ -22,6 +22,8 @@ use tokio::time::MissedTickBehavior;
 
 /// How long a client should wait where all places are taken, in seconds.
 const BUSY_S: u64 = 5;
+/// Looks at a job that was told to stop, before it is left to its owner.
+const STOPPING_LOOKS: u32 = 60;
 /// OpenAI's libraries try a 5xx or a 409 again unless this says otherwise; the same file would take as long again.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
@@ -65,15 +67,25 @@ impl Drop for MadeForRequest {
     }
 }
 
+/// Deletes a job. One that runs is told to stop, and deleted once it has ended, however it ended: it may be done before it
+/// hears of it. Where such jobs are kept, what was stopped stays to be seen.
 async fn drop_job(state: &HttpState, account: AccountId, id: JobId) {
-    match state.store.job(account, id).await {
-        Err(StoreError::NotFound) => {}
-        _ => {
-            if let Err(error) = remove(state, account, id).await {
+    for _ in 0..STOPPING_LOOKS {
+        if matches!(state.store.job(account, id).await, Err(StoreError::NotFound)) {
+            return;
+        }
+        match remove(state, account, id).await {
+            Ok(Deleted::Stopping) if !state.doors.keep_jobs => {
+                tokio::time::sleep(state.doors.look_every).await
+            }
+            Ok(_) => return,
+            Err(error) => {
                 tracing::warn!(job.id = %id, %error, "a job made for a request was not deleted");
+                return;
             }
         }
     }
+    tracing::warn!(job.id = %id, "a job made for a request does not stop");
 }
 
 /// Queues an upload and waits for its job to be done.

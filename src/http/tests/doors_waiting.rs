@@ -28,7 +28,7 @@ async fn jobs(world: &World) -> Vec<Value> {
     page["items"].as_array().unwrap().clone()
 }
 
-/// Waits until the one job of the account was cancelled; one that had not begun yet is gone at once.
+/// Waits until the one job of the account was cancelled or is gone: it is deleted soon after it has stopped.
 async fn job_is_cancelled(world: &World) {
     for _ in 0..2_000 {
         match &jobs(world).await[..] {
